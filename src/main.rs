@@ -1,0 +1,3 @@
+//! The `kdisco` program: everything is in the library, this hands over the exit code.
+
+fn main() {}
