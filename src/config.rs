@@ -1,1 +1,3 @@
 //! The `config` layer.
+
+pub mod theme;
