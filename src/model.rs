@@ -7,11 +7,13 @@
 //! Everybody may use it; it uses nothing else of ours.
 
 pub mod endpoint;
+pub mod env;
 pub mod finding;
 pub mod labels;
 pub mod names;
 pub mod objects;
 pub mod pod;
+pub mod quantity;
 pub mod service;
 pub mod snapshot;
 pub mod text;
