@@ -132,6 +132,11 @@ impl ContainerEnvironment {
         found.eligible.then(|| self.service_variable(found))
     }
 
+    /// The variables that do not come from a Service's table, sorted by name.
+    pub fn own_variables(&self) -> impl ExactSizeIterator<Item = Variable<'_>> {
+        (0..self.own.len()).map(|i| self.own_variable(i))
+    }
+
     /// Bytes that service variables take.
     pub fn service_bytes(&self) -> usize {
         self.variables().filter(|v| v.origin == Origin::Service && v.may_be_there()).map(|v| v.bytes()).sum()
