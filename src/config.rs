@@ -6,8 +6,10 @@
 //! `ui`, `runtime` and `cli` may use it.
 
 pub mod keys;
+pub mod load;
 
 pub use keys::{Keymap, Lookup, Pending};
+pub use load::{Settings, Value};
 
 /// Something that is wrong with a configuration file, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -71,16 +71,19 @@ impl Default for Keymap {
         let read = source.parse().and_then(|table| read_tables(&table, source, ""));
         // A test reads the same text, so a build that passed it can't fail here.
         let (bindings, _) = read.expect("the default keys are well-formed");
-        Self { bindings: bindings.into_iter().flat_map(|set| set.bindings()).collect() }
+        Self { bindings: bindings.into_iter().flat_map(Setting::bindings).collect() }
     }
 }
+
+/// A sequence of keys and the byte of the file at which it stands.
+type Placed = (Box<[Chord]>, usize);
 
 /// The keys that a file gives to one action in one mode.
 #[derive(Debug)]
 struct Setting {
     mode: Mode,
     action: Action,
-    sequences: Vec<(Box<[Chord]>, usize)>,
+    sequences: Vec<Placed>,
     place: String,
 }
 
@@ -223,7 +226,7 @@ fn read_keys(
     value: &Spanned<DeValue<'_>>,
     source: Source<'_>,
     place: &str,
-) -> Result<Vec<(Box<[Chord]>, usize)>, Complaint> {
+) -> Result<Vec<Placed>, Complaint> {
     let one = |value: &Spanned<DeValue<'_>>| {
         let at = value.span().start;
         let DeValue::String(text) = value.get_ref() else {

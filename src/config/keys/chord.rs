@@ -130,8 +130,8 @@ impl Chord {
         match (name(self.code), self.code) {
             (Some(name), _) => text.push_str(name),
             (None, KeyCode::Char(c)) => text.push(c),
-            (None, KeyCode::F(n)) => text.push_str(&format!("f{n}")),
-            (None, other) => text.push_str(&format!("{other:?}").to_lowercase()),
+            (None, KeyCode::F(n)) => text += &format!("f{n}"),
+            (None, other) => text += &format!("{other:?}").to_lowercase(),
         }
         text
     }
