@@ -1,1 +1,5 @@
 //! The `cluster` layer.
+
+pub mod convert;
+pub mod objects;
+pub mod slim;

@@ -15,9 +15,9 @@
 //! Colour never carries meaning alone: every state has a mark of its own, so that the theme `mono` (and with it
 //! `NO_COLOR`) loses nothing.
 
-use std::fmt;
+use toml::de::DeValue;
 
-use toml::de::{DeTable, DeValue};
+use super::{Complaint, Source, nearest};
 
 /// A colour as a terminal can be asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +217,7 @@ impl Theme {
     /// A built-in theme: `dark`, `light`, `high-contrast`, `ansi16` (the 16 colours alone) or `mono` (none).
     pub fn built_in(name: &str) -> Option<Self> {
         let (name, text) = BUILT_IN.iter().find(|(n, _)| *n == name)?;
-        Self::parse(name, text).ok()
+        Self::parse(name, Source { file: name, text }).ok()
     }
 
     /// Names of the built-in themes.
@@ -248,80 +248,48 @@ impl Theme {
     ///
     /// # Errors
     /// The first thing that is wrong, with its line and role.
-    pub fn parse(name: &str, text: &str) -> Result<Self, ThemeError> {
-        let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
-        let fail = |at: usize, role: &str, why: String| ThemeError {
-            theme: name.to_owned(),
-            line: line(at),
-            role: (!role.is_empty()).then(|| role.to_owned()),
-            why,
-        };
-        let file = DeTable::parse(text)
-            .map_err(|e| fail(e.span().map_or(0, |s| s.start), "", e.message().to_owned()))?
-            .into_inner();
+    pub fn parse(name: &str, source: Source<'_>) -> Result<Self, Complaint> {
+        let file = source.parse()?;
         let mut theme = Self::plain();
         name.clone_into(&mut theme.name);
-        // The base first, wherever it stands in the file.
+        let mut roles = None;
         for (key, value) in &file {
-            let at = value.span().start;
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("base", DeValue::String(base)) => {
                     let Some(base) = Self::built_in(base).filter(|b| b.name != name) else {
                         let names: Vec<_> = Self::names().collect();
-                        return Err(fail(at, "", format!("no base theme \"{base}\": {}", names.join(", "))));
+                        let message = format!("no built-in theme \"{base}\": {}", names.join(", "));
+                        return Err(source.complain(value.span().start, "base", message));
                     };
                     theme.paints = base.paints;
                 }
-                ("roles", DeValue::Table(_)) => {}
+                ("roles", DeValue::Table(table)) => roles = Some(table),
                 (other, _) => {
-                    let why = format!("\"{other}\" is unknown here: base = \"NAME\" and [roles] are expected");
-                    return Err(fail(key.span().start, "", why));
+                    let message = "is not expected here: base = \"NAME\" and the table [roles] are";
+                    return Err(source.complain(key.span().start, other, message));
                 }
             }
         }
-        let Some(DeValue::Table(roles)) = file.get("roles").map(toml::Spanned::get_ref) else {
-            return Ok(theme);
-        };
-        for (key, value) in roles {
-            let role_name = key.get_ref().as_ref();
-            let Some(role) = Role::ALL.iter().find(|r| r.name() == role_name) else {
-                let names: Vec<_> = Role::ALL.iter().map(|r| r.name()).collect();
-                return Err(fail(key.span().start, role_name, format!("no such role: {}", names.join(", "))));
+        for (key, value) in roles.into_iter().flatten() {
+            let word = key.get_ref().as_ref();
+            let place = format!("[roles] {word}");
+            let Some(role) = Role::ALL.iter().find(|r| r.name() == word) else {
+                let message = nearest(word, Role::ALL.iter().map(|r| r.name())).map_or_else(
+                    || format!("no such role: {}", Role::ALL.iter().map(|r| r.name()).collect::<Vec<_>>().join(", ")),
+                    |near| format!("no such role; \"{near}\" is one"),
+                );
+                return Err(source.complain(key.span().start, place, message));
             };
             let at = value.span().start;
             let DeValue::String(words) = value.get_ref() else {
-                return Err(fail(at, role_name, "a text is expected, for example \"bold #5fb3b3\"".to_owned()));
+                return Err(source.complain(at, place, "a text is expected, for example \"#5fb3b3 bold\""));
             };
-            theme.paints[*role as usize] = Paint::parse(words).map_err(|why| fail(at, role_name, why))?;
+            let paint = Paint::parse(words).map_err(|why| source.complain(at, place, why))?;
+            theme.paints[*role as usize] = paint;
         }
         Ok(theme)
     }
 }
-
-/// What is wrong with a theme file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThemeError {
-    /// Which theme.
-    pub theme: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// The role that the line is about.
-    pub role: Option<String>,
-    /// What is wrong.
-    pub why: String,
-}
-
-impl fmt::Display for ThemeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "theme {}, line {}", self.theme, self.line)?;
-        if let Some(role) = &self.role {
-            write!(f, ", role {role}")?;
-        }
-        write!(f, ": {}", self.why)
-    }
-}
-
-impl std::error::Error for ThemeError {}
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,13 @@
 use super::*;
 
+fn parse(text: &str) -> Result<Theme, Complaint> {
+    Theme::parse("mine", Source { file: "mine.toml", text })
+}
+
 #[test]
 fn every_built_in_theme_is_read_and_names_every_role() {
     for (name, text) in BUILT_IN {
-        let theme = Theme::parse(name, text).unwrap_or_else(|e| panic!("{e}"));
+        let theme = Theme::parse(name, Source { file: name, text }).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(theme.name(), name);
         for role in Role::ALL {
             assert!(text.contains(&format!("\n{} = ", role.name())), "{name} leaves {} out", role.name());
@@ -26,30 +30,31 @@ fn a_style_is_read_word_by_word() {
 
 #[test]
 fn a_users_theme_starts_from_its_base() {
-    let theme = Theme::parse("mine", "base = \"light\"\n[roles]\nok = \"green\"\n").unwrap();
+    let theme = parse("base = \"light\"\n[roles]\nok = \"green\"\n").unwrap();
     let light = Theme::built_in("light").unwrap();
     assert_eq!(theme.paint(Role::Ok).foreground, Some(Colour::Ansi(2)));
     assert_eq!(theme.paint(Role::Bad), light.paint(Role::Bad));
     // Where the base stands does not matter, and without one the terminal's own look is used.
-    assert_eq!(Theme::parse("none", "[roles]\nok = \"2\"").unwrap().paint(Role::Bad), Paint::default());
+    assert_eq!(parse("[roles]\nok = \"2\"").unwrap().paint(Role::Bad), Paint::default());
 }
 
 #[test]
 fn an_error_says_line_and_role() {
-    for (text, line, role, part) in [
-        ("[roles]\nok = \"green\"\nbad = \"rosa\"\n", 3, Some("bad"), "\"rosa\" is neither a colour"),
-        ("[roles]\n\nokay = \"green\"\n", 3, Some("okay"), "no such role: text, dim"),
-        ("[roles]\nok = 3\n", 2, Some("ok"), "a text is expected"),
-        ("base = \"dusk\"\n", 1, None, "no base theme \"dusk\": dark, light"),
-        ("colour = \"red\"\n", 1, None, "\"colour\" is unknown here"),
-        ("[roles]\nok = \"green\nbad = \"red\"\n", 2, None, ""),
+    for (text, line, place, part) in [
+        ("[roles]\nok = \"green\"\nbad = \"rosa\"\n", 3, "[roles] bad", "\"rosa\" is neither a colour"),
+        ("[roles]\n\nselektion = \"green\"\n", 3, "[roles] selektion", "no such role; \"selection\" is one"),
+        ("[roles]\nthe-rows = \"green\"\n", 2, "[roles] the-rows", "no such role: text, dim"),
+        ("[roles]\nok = 3\n", 2, "[roles] ok", "a text is expected"),
+        ("base = \"dusk\"\n", 1, "base", "no built-in theme \"dusk\": dark, light"),
+        ("colour = \"red\"\n", 1, "colour", "is not expected here"),
+        ("[roles]\nok = \"green\nbad = \"red\"\n", 2, "", ""),
     ] {
-        let error = Theme::parse("mine", text).unwrap_err();
-        assert_eq!((error.line, error.role.as_deref()), (line, role), "{error}");
-        assert!(error.why.contains(part), "{error}");
+        let error = parse(text).unwrap_err();
+        assert_eq!((error.line, error.place.as_str()), (line, place), "{error}");
+        assert!(error.message.contains(part), "{error}");
     }
-    let error = Theme::parse("mine", "[roles]\nbad = \"red on\"\n").unwrap_err();
-    assert_eq!(error.to_string(), "theme mine, line 2, role bad: no colour after \"on\"");
+    let error = parse("[roles]\nbad = \"red on\"\n").unwrap_err();
+    assert_eq!(error.to_string(), "mine.toml:2:7: [roles] bad: no colour after \"on\"");
 }
 
 #[test]
