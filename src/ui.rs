@@ -38,29 +38,32 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::app::{Action, App, Mode, Pane, Target, Viewport};
-use crate::config::theme::Theme;
+use crate::config::{Keymap, Theme};
 
 use layout::Plan;
 use widgets::pen::Pen;
 
-/// Tells the key of an action in a mode, as hints show it.
-pub type Hint<'a> = dyn Fn(Mode, Action) -> Option<String> + 'a;
-
-/// How everything looks: what does not depend on the state.
-pub struct Look<'a> {
+/// How everything looks: what does not depend on the state. One is meant to live as long as the program: it
+/// remembers how wide the columns of the snapshot are.
+pub struct Look {
     /// The theme.
     pub theme: Theme,
     /// Whether marks and borders are limited to ASCII.
     pub ascii: bool,
-    /// The keys that hints show.
-    pub hint: &'a Hint<'a>,
+    /// The keys that hints and help show.
+    pub keymap: Keymap,
     measures: measure::Memo,
 }
 
-impl<'a> Look<'a> {
-    /// A look. One is meant to live as long as the program: it remembers how wide the columns of the snapshot are.
-    pub fn new(theme: Theme, ascii: bool, hint: &'a Hint<'a>) -> Self {
-        Self { theme, ascii, hint, measures: measure::Memo::default() }
+impl Look {
+    /// A look.
+    pub fn new(theme: Theme, ascii: bool, keymap: Keymap) -> Self {
+        Self { theme, ascii, keymap, measures: measure::Memo::default() }
+    }
+
+    /// The key that hints show for an action.
+    fn key(&self, mode: Mode, action: Action) -> Option<String> {
+        self.keymap.chord_for(mode, action, self.ascii)
     }
 }
 
@@ -85,7 +88,7 @@ impl Drawn {
 }
 
 /// Draws the whole screen into `area` of a buffer.
-pub fn view(app: &App, look: &Look<'_>, area: Rect, buffer: &mut Buffer) -> Drawn {
+pub fn view(app: &App, look: &Look, area: Rect, buffer: &mut Buffer) -> Drawn {
     let area = area.intersection(*buffer.area());
     let mut pen = Pen::new(buffer, look);
     if area.is_empty() {

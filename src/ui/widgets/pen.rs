@@ -24,13 +24,13 @@ const SECONDS_COUNT: i64 = 600;
 pub(in crate::ui) struct Pen<'a> {
     buffer: &'a mut Buffer,
     /// The look.
-    pub(in crate::ui) look: &'a Look<'a>,
+    pub(in crate::ui) look: &'a Look,
     /// What the driver is told about the frame.
     pub(in crate::ui) drawn: Drawn,
 }
 
 impl<'a> Pen<'a> {
-    pub(in crate::ui) fn new(buffer: &'a mut Buffer, look: &'a Look<'a>) -> Self {
+    pub(in crate::ui) fn new(buffer: &'a mut Buffer, look: &'a Look) -> Self {
         Self { buffer, look, drawn: Drawn::default() }
     }
 

@@ -42,6 +42,11 @@ impl Column {
         Self { heading, want, least: want, right: false, cut: Cut::End, gives_way: 0, sort: None }
     }
 
+    /// A column that has a number but no place.
+    pub(in crate::ui) fn absent() -> Self {
+        Self::new("", 0)
+    }
+
     /// May be cut down to so many columns.
     pub(in crate::ui) fn least(mut self, least: usize, cut: Cut) -> Self {
         self.least = least.min(self.want);
@@ -89,9 +94,11 @@ impl<'a> Cell<'a> {
         Self { text, role, matched: &[] }
     }
 
-    /// With some of its characters found by a filter.
-    pub(in crate::ui) fn matched(mut self, characters: &'a [u32]) -> Self {
-        self.matched = characters;
+    /// With some of its characters found by a filter, if it is the cell that the filter looks at.
+    pub(in crate::ui) fn matched_in(mut self, looked_at: bool, characters: &'a [u32]) -> Self {
+        if looked_at {
+            self.matched = characters;
+        }
         self
     }
 }
@@ -115,13 +122,12 @@ pub(in crate::ui) struct Layout {
 impl Layout {
     /// Lays columns out in `room`. Scrolled aside, no column gives way and the first `frozen` ones stay.
     pub(in crate::ui) fn new(columns: Vec<Column>, room: u16, frozen: usize, scroll: usize) -> Self {
-        let all = |c: &[Column]| -> usize { c.iter().map(|c| c.want + usize::from(GAP)).sum() };
+        let mut kept: Vec<usize> = (0..columns.len()).filter(|i| columns[*i].want > 0).collect();
         if scroll > 0 {
-            let hidden = all(&columns).saturating_sub(usize::from(GAP) + usize::from(room));
-            let places = (0..columns.len()).map(|column| Place { column, width: narrow(columns[column].want) });
-            return Self { places: places.collect(), scroll: scroll.min(hidden), columns, frozen };
+            let all: usize = columns.iter().map(|c| c.want).sum::<usize>() + usize::from(GAP) * kept.len().saturating_sub(1);
+            let places = kept.iter().map(|i| Place { column: *i, width: narrow(columns[*i].want) }).collect();
+            return Self { places, scroll: scroll.min(all.saturating_sub(usize::from(room))), columns, frozen };
         }
-        let mut kept: Vec<usize> = (0..columns.len()).collect();
         let needed = |kept: &[usize], size: &dyn Fn(&Column) -> usize| -> usize {
             kept.iter().map(|i| size(&columns[*i])).sum::<usize>()
                 + usize::from(GAP) * kept.len().saturating_sub(1)
@@ -282,7 +288,7 @@ mod tests {
 
     #[test]
     fn matches_are_kept_where_the_middle_is_cut() {
-        let cell = Cell::new(Role::Name, "abcdefghij").matched(&[0, 1, 5, 9]);
+        let cell = Cell::new(Role::Name, "abcdefghij").matched_in(true, &[0, 1, 5, 9]);
         let mut spans = Spans::new();
         highlighted(&mut spans, &cell, 5, Cut::Middle, "…");
         let parts: Vec<_> = spans.0.iter().map(|s| (&*s.text, s.role)).collect();
