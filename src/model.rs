@@ -10,6 +10,7 @@ pub mod columns;
 pub mod copy;
 pub mod diagnose;
 pub mod endpoint;
+pub mod env;
 pub mod finding;
 pub mod join;
 pub mod labels;
@@ -19,6 +20,7 @@ pub mod pod;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod selector;
+pub mod quantity;
 pub mod service;
 pub mod snapshot;
 pub mod text;
