@@ -6,6 +6,7 @@
 //!
 //! Everybody may use it; it uses nothing else of ours.
 
+pub mod dns;
 pub mod endpoint;
 pub mod finding;
 pub mod labels;
