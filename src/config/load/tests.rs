@@ -93,7 +93,8 @@ fn only_a_file_that_was_named_has_to_be_there() {
     let error = try_load(&[("KDISCO_CONFIG", "/y.toml")], &[], &Flags::default()).unwrap_err();
     assert!(error.to_string().starts_with("/y.toml: "), "{error}");
     let files = [("/x.toml", "theme = \"x\""), ("/y.toml", "theme = \"y\""), (USUAL, "theme = \"u\"")];
-    let theme = |variables: &[(&str, &str)], flags: &Flags| try_load(variables, &files, flags).unwrap().theme.value;
+    let theme =
+        |variables: &[(&str, &str)], flags: &Flags| try_load(variables, &files, flags).unwrap().theme.value;
     assert_eq!(theme(&[], &Flags::default()), "u");
     assert_eq!(theme(&[("KDISCO_CONFIG", "/y.toml")], &Flags::default()), "y");
     assert_eq!(theme(&[("KDISCO_CONFIG", "/y.toml")], &named), "x");
