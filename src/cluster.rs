@@ -3,3 +3,4 @@
 pub mod convert;
 pub mod objects;
 pub mod slim;
+pub mod store;
