@@ -4,10 +4,15 @@
 //! what is shown and predicts nothing. The runtime and the command line may use it; it uses `model` and `wire`.
 //!
 //! The way of the data: [`kubeconfig`] reads what kubectl would read and yields a `Target`; [`client`] turns that
-//! into connections.
+//! into connections; [`convert`] makes facts of the objects that come through them, and [`store`] folds those into
+//! snapshots.
 
 pub mod client;
+pub mod convert;
 pub mod error;
 pub mod kubeconfig;
+pub mod objects;
+pub mod slim;
+pub mod store;
 
 pub use error::{ApiError, ApiErrorKind};
