@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::expand::{Expanded, LONGEST, Meaning, expand};
 use super::runtime::{Hostname, hostname};
 use super::sources::{Data, Field, Options, data, field, resource};
-use super::verdict::{Start, Verdict};
+use super::verdict::{Start, Verdict, address_is_sure};
 use super::{Gap, NamespaceVariables, Origin, Own, Status, resolve};
 use crate::model::pod::{Container, EnvFrom, EnvValue, EnvVar, KeyRef};
 use crate::model::{ClusterSnapshot, ConfigData, Kind, ObjectKey, Pod, Text};
@@ -168,6 +168,9 @@ impl Builder<'_> {
                 Status::Uncertain,
                 format!("whether $({name}) of the Service {service} was there when the container started is uncertain"),
             ),
+            Status::Stale if self.table.is_host(found.row) && address_is_sure(&self.table.services()[row.service], self.start) => {
+                own.note(format!("uses the address of the Service {service}, which was changed since but has kept its address"));
+            }
             Status::Stale => {
                 own.weaken(Status::Stale, format!("depends on $({name}) of the Service {service}, which was changed since"));
             }

@@ -3,7 +3,7 @@
 
 use super::reverse::{Cure, Miss, containers_missing};
 use super::verdict::{Exclusion, Verdict, span};
-use super::{ContainerEnvironment, Origin, Status, Variable, mangle};
+use super::{ContainerEnvironment, Origin, Variable, mangle};
 use crate::model::finding::{Finding, ObjectRef, Severity};
 use crate::model::{ClusterSnapshot, Kind, Pod, Service};
 
@@ -187,14 +187,12 @@ pub fn variable_is_url(environment: &ContainerEnvironment, pod: &Pod) -> Option<
         _ => String::new(),
     };
     let names = [mangle(image), mangle(&environment.container), workload];
-    let stem = |v: &Variable| {
-        v.name.strip_suffix("_PORT").filter(|s| !s.ends_with("_SERVICE") && *s != "KUBERNETES")
-    };
     let is_url = |v: &Variable| v.value.is_some_and(|value| value.contains("://"));
     let made = environment.variables().filter(|v| v.origin == Origin::Service && v.may_be_there());
-    let urls: Vec<_> = made.filter(|v| is_url(v) && stem(v).is_some_and(|s| !s.contains("_PORT_"))).collect();
+    let urls: Vec<_> =
+        made.filter(|v| is_url(v) && port_stem(v.name).is_some_and(|s| !s.contains("_PORT_"))).collect();
     let named: Vec<_> =
-        urls.iter().filter(|v| stem(v).is_some_and(|s| names.iter().any(|n| n == s))).collect();
+        urls.iter().filter(|v| port_stem(v.name).is_some_and(|s| names.iter().any(|n| n == s))).collect();
     let first = named.first().copied().or(urls.first())?;
     let message = if named.is_empty() {
         format!(
@@ -277,6 +275,11 @@ pub fn environment_too_large(environment: &ContainerEnvironment) -> Option<Findi
 
 fn about(environment: &ContainerEnvironment) -> ObjectRef {
     ObjectRef { kind: Kind::Pod, key: environment.pod.clone() }
+}
+
+/// `REDIS` of `REDIS_PORT`; not for the numbers in `…_SERVICE_PORT`, nor for what every container has.
+fn port_stem(name: &str) -> Option<&str> {
+    name.strip_suffix("_PORT").filter(|stem| !stem.ends_with("_SERVICE") && *stem != "KUBERNETES")
 }
 
 /// The program of an image: `registry:5000/library/redis:7@sha256:…` → `redis`.

@@ -152,6 +152,14 @@ impl NamespaceVariables {
         if self.rows.get(at).is_some_and(|row| &*row.name == name) { Ok(at) } else { Err(at) }
     }
 
+    /// Whether a row is its Service's `…_SERVICE_HOST`, and no other Service makes that.
+    pub(super) fn is_host(&self, at: usize) -> bool {
+        let row = &self.rows[at];
+        let prefix = row.name.strip_suffix("_SERVICE_HOST");
+        let alone = row.rivals == 0 && (at == 0 || self.rows[at - 1].name != row.name);
+        alone && prefix.is_some_and(|prefix| prefix == mangle(&self.services[row.service].key.name))
+    }
+
     /// A Service changed since the start that may have made this variable before, though it does not today.
     pub(super) fn formerly_of(&self, name: &str, verdicts: &[Verdict]) -> Option<usize> {
         let stale = |i: &usize| matches!(verdicts[*i], Verdict::Stale { .. });

@@ -160,10 +160,22 @@ pub fn by_time(service: &Service, start: &Start) -> Verdict {
     if after < SURELY_AFTER && !older_than_predecessor {
         return Verdict::Uncertain(Doubt::TooClose { after });
     }
-    let since = service.changes.iter().position(|change| {
-        matters(change) && change.at > created && seconds_between(change.at, at) < SURELY_AFTER
-    });
+    let since = service.changes.iter().position(|change| matters(change) && is_newer(change, service, start));
     since.map_or(Verdict::Present, |change| Verdict::Stale { change })
+}
+
+/// Whether a write is not surely older than the container's environment. The entry of the creation itself does not
+/// count.
+fn is_newer(change: &SpecChange, service: &Service, start: &Start) -> bool {
+    service.created.is_none_or(|created| change.at > created)
+        && start.at.is_none_or(|at| seconds_between(change.at, at) < SURELY_AFTER)
+}
+
+/// Whether the address of a Service that was changed since the start is surely still the one from before: it only
+/// goes with an episode as ExternalName, which leaves an entry that owns `f:type`.
+pub fn address_is_sure(service: &Service, start: &Start) -> bool {
+    let may_move = |change: &SpecChange| change.owns_type || change.owns_cluster_ip;
+    !service.changes.iter().any(|change| may_move(change) && is_newer(change, service, start))
 }
 
 /// Whether a write can have changed names or values of variables.
