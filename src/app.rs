@@ -10,6 +10,7 @@
 pub mod action;
 pub mod cursor;
 pub mod effect;
+pub mod filter;
 pub mod input;
 pub mod message;
 pub mod overlay;

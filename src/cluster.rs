@@ -4,7 +4,7 @@
 //! what is shown and predicts nothing. The runtime and the command line may use it; it uses `model` and `wire`.
 //!
 //! The way of the data: [`kubeconfig`] reads what kubectl would read and yields a `Target`; [`client`] turns that
-//! into connections.
+//! into connections; [`slim`] and [`convert`] turn bytes into facts; [`objects`] reads them from a saved file.
 
 pub mod client;
 pub mod convert;

@@ -9,6 +9,7 @@
 pub mod columns;
 pub mod copy;
 pub mod diagnose;
+pub mod dns;
 pub mod endpoint;
 pub mod env;
 pub mod finding;

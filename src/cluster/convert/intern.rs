@@ -74,3 +74,27 @@ fn keep<T: Hash + Eq + Clone>(set: &mut HashSet<T>, value: T) -> T {
     set.insert(value.clone());
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_holds_is_forgotten() {
+        let mut intern = Interner::default();
+        let kept: Vec<Text> = (0..100).map(|i| intern.text(&format!("kept-{i}"))).collect();
+        for i in 0..100_000 {
+            intern.text(&format!("passing-{i}"));
+        }
+        assert!(intern.len() <= 2 * SMALL, "{}", intern.len());
+        assert!(Arc::ptr_eq(&kept[7], &intern.text("kept-7")));
+    }
+
+    #[test]
+    fn what_is_held_is_not_swept_over_and_over() {
+        let mut intern = Interner::default();
+        let held: Vec<Text> = (0..20_000).map(|i| intern.text(&format!("held-{i}"))).collect();
+        assert_eq!(intern.len(), held.len());
+        assert!(intern.used * 2 >= SMALL && intern.used < held.len(), "{}", intern.used);
+    }
+}
