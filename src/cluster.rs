@@ -1,1 +1,6 @@
 //! The `cluster` layer.
+
+pub mod convert;
+pub mod objects;
+pub mod slim;
+pub mod store;
