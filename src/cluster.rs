@@ -14,3 +14,4 @@ pub mod objects;
 pub mod slim;
 
 pub use error::{ApiError, ApiErrorKind};
+pub mod store;
