@@ -1,6 +1,7 @@
 //! How long one keystroke in the filter line takes over a big cluster: parse the text, score every Service.
 #![expect(missing_docs, reason = "the macros of criterion make items without docs")]
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -14,21 +15,37 @@ use kdisco::model::{
 const SERVICES: usize = 5_000;
 const ENDPOINTS: usize = 5;
 
+/// One copy of each text, as the store keeps them.
+#[derive(Default)]
+struct Texts(BTreeSet<Text>);
+
+impl Texts {
+    fn of(&mut self, text: &str) -> Text {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let new = Text::from(text);
+        self.0.insert(new.clone());
+        new
+    }
+}
+
 /// Services with names as people give them, five endpoints each.
 fn world() -> Vec<Arc<ServiceFacts>> {
+    let mut texts = Texts::default();
     let words =
         ["payment", "checkout", "inventory", "user-profile", "notification", "search", "mysql", "redis"];
     let roles = ["api", "worker", "cache", "db", "gateway"];
     (0..SERVICES)
         .map(|i| {
-            let namespace: Text = format!("team-{:03}", i % 100).into();
-            let name = format!("{}-{}-{i}", words[i % words.len()], roles[i % roles.len()]);
+            let namespace = texts.of(&format!("team-{:03}", i * 100 / SERVICES));
+            let name = texts.of(&format!("{}-{}-{i}", words[i % words.len()], roles[i % roles.len()]));
             let labels =
-                Labels::new([("app".into(), Text::from(&*name)), ("tier".into(), roles[i % 5].into())]);
-            let ip: Text = format!("10.{}.{}.{}", 96 + i / 65_536, i / 256 % 256, i % 256).into();
+                Labels::new([(texts.of("app"), name.clone()), (texts.of("tier"), texts.of(roles[i % 5]))]);
+            let ip = texts.of(&format!("10.96.{}.{}", i / 256, i % 256));
             let service = Service {
-                key: ObjectKey::new(namespace.clone(), &*name),
-                uid: "".into(),
+                key: ObjectKey::new(namespace.clone(), name.clone()),
+                uid: texts.of(""),
                 created: None,
                 deleting: None,
                 labels: labels.clone(),
@@ -36,8 +53,8 @@ fn world() -> Vec<Arc<ServiceFacts>> {
                 cluster_ip: ip.clone(),
                 cluster_ips: [ip].into(),
                 external_ips: Box::default(),
-                external_name: "".into(),
-                ports: Box::new([port("http", 80), port("metrics", 9_090)]),
+                external_name: texts.of(""),
+                ports: Box::new([port(&mut texts, "http", 80), port(&mut texts, "metrics", 9_090)]),
                 selector: labels,
                 publish_not_ready: false,
                 internal_local: false,
@@ -45,46 +62,50 @@ fn world() -> Vec<Arc<ServiceFacts>> {
                 ingress: Box::default(),
                 changes: Box::default(),
             };
-            Arc::new(ServiceFacts::new(Arc::new(service), vec![Arc::new(slice(&namespace, &name, i))]))
+            Arc::new(ServiceFacts::new(
+                Arc::new(service),
+                vec![Arc::new(slice(&mut texts, &namespace, &name, i))],
+            ))
         })
         .collect()
 }
 
-fn port(name: &str, port: i32) -> Port {
+fn port(texts: &mut Texts, name: &str, port: i32) -> Port {
     Port {
-        name: name.into(),
+        name: texts.of(name),
         port,
         protocol: Protocol::Tcp,
-        target: PortTarget::Name(name.into()),
+        target: PortTarget::Name(texts.of(name)),
         node_port: 0,
-        app_protocol: "".into(),
+        app_protocol: texts.of(""),
     }
 }
 
-fn slice(namespace: &Text, service: &str, i: usize) -> EndpointSlice {
-    let endpoint = |e: usize| Endpoint {
-        addresses: [Text::from(format!("10.244.{}.{}", i % 256, e * 50))].into(),
+fn slice(texts: &mut Texts, namespace: &Text, service: &str, i: usize) -> EndpointSlice {
+    let mut endpoint = |e: usize| Endpoint {
+        addresses: [texts.of(&format!("10.244.{}.{}", i % 256, e * 50))].into(),
         ready: Some(true),
         serving: Some(true),
         terminating: Some(false),
         hostname: None,
-        node: Some(format!("node-{e}").into()),
+        node: Some(texts.of(&format!("node-{e}"))),
         zone: None,
         hints: Hints::default(),
         target: Some(TargetRef {
-            kind: "Pod".into(),
+            kind: texts.of("Pod"),
             namespace: namespace.clone(),
-            name: format!("{service}-{e}").into(),
+            name: texts.of(&format!("{service}-{e}")),
         }),
     };
+    let endpoints = (0..ENDPOINTS).map(&mut endpoint).collect();
     EndpointSlice {
         key: ObjectKey::new(namespace.clone(), format!("{service}-x")),
         service: service.into(),
         labels: Labels::default(),
         created: None,
         address_type: AddressType::Ipv4,
-        ports: Box::new([SlicePort { name: "http".into(), port: Some(8_080), protocol: Protocol::Tcp }]),
-        endpoints: (0..ENDPOINTS).map(endpoint).collect(),
+        ports: Box::new([SlicePort { name: texts.of("http"), port: Some(8_080), protocol: Protocol::Tcp }]),
+        endpoints,
     }
 }
 

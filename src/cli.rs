@@ -4,3 +4,7 @@
 //! print what `model` says.
 
 pub mod args;
+pub mod facts;
+pub mod failure;
+pub mod names;
+pub mod report;

@@ -23,8 +23,7 @@ mod parse;
 mod pattern;
 mod subject;
 
-use nucleo_matcher::pattern::Atom;
-use nucleo_matcher::{Config, Utf32Str};
+use nucleo_matcher::{Config, Utf32Str, Utf32String};
 
 use crate::model::selector::Selector;
 use crate::model::{Pod, ServiceFacts, Text};
@@ -74,9 +73,16 @@ enum Test {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Plain {
     needle: Needle,
-    atom: Atom,
-    /// `namespace/name`, where the word has one slash with something on both sides.
-    pair: Option<(Atom, Atom)>,
+    fuzzy: Fuzzy,
+    /// `namespace/name`, where the word has a slash with something on both sides.
+    pair: Option<(Fuzzy, Fuzzy)>,
+}
+
+/// A text to be found with gaps, as the matcher takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fuzzy {
+    text: Utf32String,
+    both_cases: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +100,7 @@ enum Ready {
 /// A name that matches ranks above all else that does.
 const IN_NAME: u32 = 2000;
 /// In one piece.
-const IN_ONE_PIECE: u32 = 500;
-/// The whole name.
-const WHOLE_NAME: u32 = 1000;
+const IN_ONE_PIECE: u32 = 1000;
 /// A namespace that matches ranks above addresses, ports and the like.
 const IN_NAMESPACE: u32 = 1000;
 /// Anything else.
@@ -141,8 +145,8 @@ impl Filter {
         for Term { negative, test } in &self.terms {
             match test {
                 _ if *negative => {}
-                Test::Fuzzy(Plain { pair: Some((_, atom)), .. }) | Test::Fuzzy(Plain { atom, .. }) => {
-                    matcher.fuzzy_positions(atom, name, &mut marked);
+                Test::Fuzzy(Plain { pair: Some((_, fuzzy)), .. }) | Test::Fuzzy(Plain { fuzzy, .. }) => {
+                    matcher.positions(fuzzy, name, &mut marked);
                 }
                 Test::Exact(needle) | Test::Name(Pattern { needle, .. }) => {
                     if let Some(at) = needle.find(name) {
@@ -193,16 +197,30 @@ impl Plain {
         {
             return Some(IN_NAME + in_name + in_namespace);
         }
-        if let Some(score) = matcher.fuzzy(&self.atom, subject.name()) {
-            let whole = if self.needle.chars() == subject.name().len() { WHOLE_NAME } else { 0 };
-            let one_piece = if self.needle.is_in(subject.name()) { IN_ONE_PIECE } else { 0 };
-            return Some(IN_NAME + whole + one_piece + score);
+        let name = subject.name();
+        if let Some(at) = self.needle.find(name) {
+            return Some(IN_NAME + IN_ONE_PIECE + in_one_piece(&self.needle, name, at));
         }
-        if let Some(score) = matcher.fuzzy(&self.atom, subject.namespace()) {
+        if let Some(score) = matcher.fuzzy(&self.fuzzy, name) {
+            return Some(IN_NAME + score);
+        }
+        if let Some(score) = matcher.fuzzy(&self.fuzzy, subject.namespace()) {
             return Some(IN_NAMESPACE + score);
         }
         subject.elsewhere(&self.needle).then_some(ELSEWHERE)
     }
+}
+
+/// How good a match in one piece is: at the beginning, else at the beginning of a word, and the more of the name
+/// the better.
+fn in_one_piece(needle: &Needle, name: &str, at: usize) -> u32 {
+    let place = match name[..at].chars().next_back() {
+        None => 200,
+        Some(before) if !before.is_alphanumeric() => 100,
+        Some(_) => 0,
+    };
+    let share = (needle.text().len() * 100).checked_div(name.len()).unwrap_or(0);
+    place + u32::try_from(share).unwrap_or(0)
 }
 
 /// The scratch memory of fuzzy matching (some hundred KiB); one is enough for everything.
@@ -215,6 +233,7 @@ impl Default for Matcher {
     fn default() -> Self {
         let mut config = Config::DEFAULT;
         config.prefer_prefix = true;
+        config.normalize = false;
         Self { nucleo: nucleo_matcher::Matcher::new(config), characters: Vec::new() }
     }
 }
@@ -226,14 +245,25 @@ impl std::fmt::Debug for Matcher {
 }
 
 impl Matcher {
-    fn fuzzy(&mut self, atom: &Atom, text: &str) -> Option<u32> {
+    /// The greedy search is several times faster than the one that finds the best alignment, and what stands in
+    /// one piece does not come here.
+    fn fuzzy(&mut self, fuzzy: &Fuzzy, text: &str) -> Option<u32> {
+        self.nucleo.config.ignore_case = fuzzy.both_cases;
         let text = haystack(text, &mut self.characters);
-        atom.score(text, &mut self.nucleo).map(u32::from)
+        self.nucleo.fuzzy_match_greedy(text, fuzzy.text.slice(..)).map(u32::from)
     }
 
-    fn fuzzy_positions(&mut self, atom: &Atom, text: &str, positions: &mut Vec<u32>) {
+    fn positions(&mut self, fuzzy: &Fuzzy, text: &str, positions: &mut Vec<u32>) {
+        self.nucleo.config.ignore_case = fuzzy.both_cases;
         let text = haystack(text, &mut self.characters);
-        atom.indices(text, &mut self.nucleo, positions);
+        self.nucleo.fuzzy_indices(text, fuzzy.text.slice(..), positions);
+    }
+}
+
+impl Fuzzy {
+    fn new(text: &str) -> Self {
+        let both_cases = !text.chars().any(char::is_uppercase);
+        Self { text: Utf32String::from(text), both_cases }
     }
 }
 

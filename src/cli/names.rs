@@ -39,7 +39,9 @@ impl Wish {
             [kind, name] if kind_of(kind).is_some() => {
                 Ok(Self { kind: kind_of(kind), namespace: None, name: name.into() })
             }
-            [namespace, name] => Ok(Self { kind: None, namespace: Some(namespace.into()), name: name.into() }),
+            [namespace, name] => {
+                Ok(Self { kind: None, namespace: Some(namespace.into()), name: name.into() })
+            }
             [namespace, kind, name] if kind_of(kind).is_some() => {
                 Ok(Self { kind: kind_of(kind), namespace: Some(namespace.into()), name: name.into() })
             }
@@ -123,7 +125,9 @@ impl Query {
         if self.wishes.is_empty() {
             return scope.contains(&key.namespace) && self.selector.matches(labels);
         }
-        self.wishes.iter().any(|w| w.is(kind, key) && (w.namespace.is_some() || scope.contains(&key.namespace)))
+        self.wishes
+            .iter()
+            .any(|w| w.is(kind, key) && (w.namespace.is_some() || scope.contains(&key.namespace)))
     }
 
     /// The namespaces that have to be looked at when the context's own is `own`.

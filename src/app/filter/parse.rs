@@ -1,9 +1,7 @@
 //! From the typed text to terms.
 
-use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
-
 use super::pattern::{IpTest, Needle, Pattern, PortTest};
-use super::{FilterError, Plain, Ready, Term, Test};
+use super::{FilterError, Fuzzy, Plain, Ready, Term, Test};
 use crate::model::selector::Selector;
 
 /// The typed terms and how their values are read.
@@ -189,11 +187,8 @@ fn plain(word: &Word, negative: bool) -> Test {
         return Test::Exact(needle);
     }
     let pair = word.text.split_once('/').filter(|(a, b)| !a.is_empty() && !b.is_empty());
-    Test::Fuzzy(Plain { needle, atom: atom(&word.text), pair: pair.map(|(a, b)| (atom(a), atom(b))) })
-}
-
-fn atom(text: &str) -> Atom {
-    Atom::new(text, CaseMatching::Smart, Normalization::Smart, AtomKind::Fuzzy, false)
+    let pair = pair.map(|(a, b)| (Fuzzy::new(a), Fuzzy::new(b)));
+    Test::Fuzzy(Plain { needle, fuzzy: Fuzzy::new(&word.text), pair })
 }
 
 impl Field {

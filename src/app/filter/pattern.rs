@@ -10,16 +10,24 @@ pub(super) struct Needle {
     text: String,
     chars: usize,
     both_cases: bool,
-    /// All characters may stand in an IP address, and it is more than a bare number or word.
+    /// All characters may stand in an IP address.
+    in_address: bool,
+    /// And it is more than a bare number or word.
     addressy: bool,
+    digits: bool,
 }
 
 impl Needle {
     pub(super) fn new(text: &str) -> Self {
-        let both_cases = !text.chars().any(char::is_uppercase);
-        let addressy = text.contains(['.', ':'])
-            && text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
-        Self { text: text.to_owned(), chars: text.chars().count(), both_cases, addressy }
+        let in_address = text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
+        Self {
+            text: text.to_owned(),
+            chars: text.chars().count(),
+            both_cases: !text.chars().any(char::is_uppercase),
+            in_address,
+            addressy: in_address && text.contains(['.', ':']),
+            digits: text.bytes().all(|b| b.is_ascii_digit()),
+        }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -33,6 +41,11 @@ impl Needle {
     /// Whether it looks like a part of an address.
     pub(super) fn addressy(&self) -> bool {
         self.addressy
+    }
+
+    /// Whether it is a part of an address.
+    pub(super) fn is_in_address(&self, address: &str) -> bool {
+        self.in_address && self.is_in(address)
     }
 
     /// Where it stands in a text, in bytes.
@@ -61,6 +74,10 @@ impl Needle {
         if !self.both_cases {
             return text.starts_with(&self.text);
         }
+        if self.text.is_ascii() {
+            let theirs = text.as_bytes().get(..self.text.len());
+            return theirs.is_some_and(|t| t.eq_ignore_ascii_case(self.text.as_bytes()));
+        }
         let mut theirs = text.chars().flat_map(char::to_lowercase);
         self.text.chars().flat_map(char::to_lowercase).all(|c| theirs.next() == Some(c))
     }
@@ -72,7 +89,7 @@ impl Needle {
 
     /// Whether a number's digits begin with it.
     pub(super) fn starts_number(&self, number: i32) -> bool {
-        self.text.bytes().all(|b| b.is_ascii_digit()) && number.to_string().starts_with(&self.text)
+        self.digits && number != 0 && number.to_string().starts_with(&self.text)
     }
 }
 

@@ -68,7 +68,7 @@ impl Subject for ServiceFacts {
         let service = &*self.service;
         service.addresses().any(|a| test(a))
             || service.external_ips.iter().chain(&service.ingress).any(|a| test(a))
-            || self.slices.iter().flat_map(|s| &s.endpoints).flat_map(|e| &e.addresses).any(|a| test(a))
+            || endpoint_addresses(self).any(|a| test(a))
     }
 
     fn port(&self, test: &PortTest) -> bool {
@@ -102,11 +102,16 @@ impl Subject for ServiceFacts {
                     || needle.starts_number(p.node_port)
                     || needle.is_in(p.protocol.as_str())
             })
-            || service.addresses().any(|a| needle.is_in(a))
-            || service.external_ips.iter().chain(&service.ingress).any(|a| needle.is_in(a))
+            || service.addresses().any(|a| needle.is_in_address(a))
+            || service.external_ips.iter().any(|a| needle.is_in_address(a))
+            || service.ingress.iter().any(|a| needle.is_in(a))
             || needle.is_in(&service.external_name)
-            || (needle.addressy() && self.any_address(&|a| needle.starts(a)))
+            || (needle.addressy() && endpoint_addresses(self).any(|a| needle.starts(a)))
     }
+}
+
+fn endpoint_addresses(facts: &ServiceFacts) -> impl Iterator<Item = &Text> {
+    facts.slices.iter().flat_map(|s| &s.endpoints).flat_map(|e| &e.addresses)
 }
 
 /// A pod with the names of the Services that lead to it.
@@ -178,6 +183,6 @@ impl Subject for PodSubject<'_> {
             })
             || needle.is_in(&pod.node)
             || self.services.iter().any(|s| needle.is_in(s))
-            || pod.ips.iter().any(|a| needle.is_in(a))
+            || pod.ips.iter().any(|a| needle.is_in_address(a))
     }
 }

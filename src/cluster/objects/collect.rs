@@ -1,29 +1,19 @@
 //! Puts what a file held together.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use super::document::Slim;
 use super::{Converter, Loaded};
 use crate::cluster::slim::{self, meta::Time};
-use crate::model::snapshot::LoadEntry;
+use crate::cluster::store::{Delta, Object, Store};
 use crate::model::time::Timestamp;
-use crate::model::{
-    ClusterSnapshot, ConfigData, EndpointSlice, Kind, Load, Namespace, Node, ObjectKey, Pod, Service,
-    ServiceFacts, Text,
-};
+use crate::model::{Kind, Load};
 
 /// Everything found so far. Of an object that a file holds twice the last one stays.
 #[derive(Default)]
 pub(super) struct Collector {
     converter: Converter,
-    services: BTreeMap<ObjectKey, Arc<Service>>,
-    slices: BTreeMap<ObjectKey, Arc<EndpointSlice>>,
-    pods: BTreeMap<ObjectKey, Arc<Pod>>,
-    namespaces: BTreeMap<Text, Arc<Namespace>>,
-    config_maps: BTreeMap<ObjectKey, Arc<ConfigData>>,
-    secrets: BTreeMap<ObjectKey, Arc<ConfigData>>,
-    nodes: BTreeMap<Text, Arc<Node>>,
+    store: Store,
     kinds: BTreeSet<Kind>,
     newest: Option<Timestamp>,
     skipped: usize,
@@ -34,94 +24,40 @@ impl Collector {
     /// Takes one thing.
     pub(super) fn take(&mut self, slim: Slim) {
         self.newest = self.newest.max(newest(&slim));
-        let kind = match slim {
-            Slim::Service(slim) => self.converter.service(&slim).map(|object| {
-                self.services.insert(object.key.clone(), object);
-                Kind::Service
-            }),
-            Slim::Slice(slim) => self.converter.slice(&slim).map(|object| {
-                self.slices.insert(object.key.clone(), object);
-                Kind::EndpointSlice
-            }),
-            Slim::Pod(slim) => self.converter.pod(&slim).map(|object| {
-                self.pods.insert(object.key.clone(), object);
-                Kind::Pod
-            }),
-            Slim::Namespace(slim) => self.converter.namespace(&slim).map(|object| {
-                self.namespaces.insert(object.name.clone(), object);
-                Kind::Namespace
-            }),
-            Slim::ConfigMap(slim) => self.converter.config_map(slim).map(|object| {
-                self.config_maps.insert(object.key.clone(), object);
-                Kind::ConfigMap
-            }),
-            Slim::Secret(slim) => self.converter.secret(slim).map(|object| {
-                self.secrets.insert(object.key.clone(), object);
-                Kind::Secret
-            }),
-            Slim::Node(slim) => self.converter.node(&slim).map(|object| {
-                self.nodes.insert(object.name.clone(), object);
-                Kind::Node
-            }),
+        let converter = &mut self.converter;
+        let object = match slim {
+            Slim::Service(slim) => converter.service(&slim).map(Object::Service),
+            Slim::Slice(slim) => converter.slice(&slim).map(Object::Slice),
+            Slim::Pod(slim) => converter.pod(&slim).map(Object::Pod),
+            Slim::Namespace(slim) => converter.namespace(&slim).map(Object::Namespace),
+            Slim::ConfigMap(slim) => converter.config_map(slim).map(Object::ConfigMap),
+            Slim::Secret(slim) => converter.secret(slim).map(Object::Secret),
+            Slim::Node(slim) => converter.node(&slim).map(Object::Node),
             Slim::Other => {
                 self.others += 1;
                 return;
             }
             Slim::Nothing => None,
         };
-        match kind {
-            Some(kind) => drop(self.kinds.insert(kind)),
+        match object {
+            Some(object) => {
+                self.kinds.insert(object.kind());
+                self.store.apply(Delta::Applied(object));
+            }
             None => self.skipped += 1,
         }
     }
 
     /// The snapshot; `None` when nothing was found.
-    pub(super) fn finish(self) -> Option<Loaded> {
+    pub(super) fn finish(mut self) -> Option<Loaded> {
         if self.kinds.is_empty() {
             return None;
         }
-        let mut slices: BTreeMap<ObjectKey, Vec<Arc<EndpointSlice>>> = BTreeMap::new();
-        let mut services_of_pod: BTreeMap<Text, BTreeMap<Text, Vec<Text>>> = BTreeMap::new();
-        for slice in self.slices.into_values() {
-            let service = ObjectKey { namespace: slice.key.namespace.clone(), name: slice.service.clone() };
-            slices.entry(service).or_default().push(slice);
+        for kind in self.kinds {
+            self.store.set_load(kind, None, Load::Live);
         }
-        for (service, slices) in &slices {
-            for target in slices.iter().flat_map(|s| &s.endpoints).filter_map(|e| e.target.as_ref()) {
-                if &*target.kind == "Pod" && !service.name.is_empty() {
-                    let of = services_of_pod.entry(service.namespace.clone()).or_default();
-                    let of = of.entry(target.name.clone()).or_default();
-                    if !of.contains(&service.name) {
-                        of.push(service.name.clone());
-                    }
-                }
-            }
-        }
-        let services = self.services.into_values().map(|service| {
-            let slices = slices.get(&service.key).cloned().unwrap_or_default();
-            Arc::new(ServiceFacts::new(service, slices))
-        });
-        let mut pods: BTreeMap<Text, Vec<Arc<Pod>>> = BTreeMap::new();
-        for pod in self.pods.into_values() {
-            pods.entry(pod.key.namespace.clone()).or_default().push(pod);
-        }
-        let snapshot = ClusterSnapshot {
-            epoch: 0,
-            services: Arc::new(services.collect()),
-            pods: pods.into_iter().map(|(namespace, pods)| (namespace, Arc::new(pods))).collect(),
-            services_of_pod: services_of_pod.into_iter().map(|(n, of)| (n, Arc::new(of))).collect(),
-            namespaces: Arc::new(self.namespaces.into_values().collect()),
-            config_maps: Arc::new(self.config_maps),
-            secrets: Arc::new(self.secrets),
-            nodes: Arc::new(self.nodes),
-            loads: self
-                .kinds
-                .into_iter()
-                .map(|kind| LoadEntry { kind, namespace: None, load: Load::Live })
-                .collect(),
-        };
         let (newest, skipped, others) = (self.newest, self.skipped, self.others);
-        Some(Loaded { snapshot, newest, skipped, others })
+        Some(Loaded { snapshot: self.store.snapshot(0), newest, skipped, others })
     }
 }
 
