@@ -128,6 +128,10 @@ impl App {
             }
             Message::Viewport(viewport) => self.resized(viewport),
             Message::Tick(now) => self.tick(now),
+            Message::Note(text) => {
+                self.note(text);
+                vec![]
+            }
             Message::Copied { id, outcome } => self.copied(id, outcome),
         };
         effects.extend(self.demand_pods());
