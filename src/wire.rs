@@ -5,8 +5,4 @@
 //! nothing: every decoder returns an error where they make no sense, and never holds more than a stated bound.
 
 pub mod k8s;
-//! Pure codecs: bytes to frames and back. No sockets, no async, no clocks; nothing else of ours.
-//!
-//! What comes in is hostile: every length is bounded, nothing panics, and an error is final for its connection.
-
 pub mod spdy;

@@ -125,7 +125,8 @@ impl Clipboard {
 
     fn by_terminal(&self, text: &str, out: &mut impl Write) -> bool {
         self.osc52
-            && osc52(text, self.multiplexer).is_some_and(|bytes| out.write_all(&bytes).and_then(|()| out.flush()).is_ok())
+            && osc52(text, self.multiplexer)
+                .is_some_and(|bytes| out.write_all(&bytes).and_then(|()| out.flush()).is_ok())
     }
 }
 

@@ -156,7 +156,8 @@ impl Attempt {
 
     /// Reads the configuration and makes a client of it. Nothing is sent yet.
     fn open(&self) -> Result<(Client, NamespaceScope), Problem> {
-        let kubeconfig = Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(config_problem)?;
+        let kubeconfig =
+            Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(config_problem)?;
         let contexts = kubeconfig.contexts().into_iter().map(|c| ContextInfo {
             name: c.name.into(),
             cluster: c.cluster.into(),

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use ratatui::layout::{Position, Rect};
 
 use crate::app::{Edit, Message, Mode, Target};
@@ -63,10 +65,14 @@ impl Input {
 
     fn mouse(&mut self, mouse: MouseEvent, regions: &[(Rect, Target)], area: Rect) -> Asked {
         let at = Position::new(mouse.column, mouse.row);
-        let hit = || regions.iter().rev().find(|(rect, _)| rect.contains(at)).map(|(_, target)| target.clone());
+        let hit =
+            || regions.iter().rev().find(|(rect, _)| rect.contains(at)).map(|(_, target)| target.clone());
         match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => {
-                let double = self.last_press.take().is_some_and(|(when, where_)| where_ == at && when.elapsed() < DOUBLE);
+                let double = self
+                    .last_press
+                    .take()
+                    .is_some_and(|(when, where_)| where_ == at && when.elapsed() < DOUBLE);
                 if !double {
                     self.last_press = Some((Instant::now(), at));
                 }

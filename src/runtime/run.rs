@@ -155,7 +155,11 @@ impl<H> Loop<H> {
     ///
     /// # Errors
     /// The terminal can't be written to.
-    pub async fn run<B>(&mut self, terminal: &mut Terminal<B>, mut events: impl Stream<Item = Event> + Unpin) -> io::Result<()>
+    pub async fn run<B>(
+        &mut self,
+        terminal: &mut Terminal<B>,
+        mut events: impl Stream<Item = Event> + Unpin,
+    ) -> io::Result<()>
     where
         B: Backend,
         B::Error: Into<io::Error>,
