@@ -5,10 +5,10 @@
 
 pub mod clipboard;
 pub mod clock;
-
+pub mod effects;
 pub mod input;
+pub mod run;
+pub mod terminal;
 
-
-
-
-
+pub use effects::Source;
+pub use run::{Options, explore};

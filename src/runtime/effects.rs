@@ -10,9 +10,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::app::{ContextInfo, Effect, Identity, Message, Problem};
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
-use crate::cluster::session::Connection;
-use crate::cluster::{ApiError, ApiErrorKind};
-use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
+use crate::cluster::session::{Connection, Start};
+use crate::cluster::watch::Timing;
+use crate::cluster::ApiError;
+use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
 
 /// Where the facts come from.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ const DNS_SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
 #[derive(Debug, Default)]
 struct Current {
     epoch: u64,
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     /// What was asked for before the connection stood.
     pods: BTreeSet<Option<Text>>,
 }
@@ -193,11 +194,9 @@ impl Attempt {
     /// Starts the watches and hands on their snapshots and the sign-in's notices until the task is aborted.
     async fn follow(self, client: Client, scope: NamespaceScope) {
         let mut notices = client.notices();
-        let connection = Connection::start(client, self.epoch, scope, jiff::Timestamp::now);
+        let start = Start { epoch: self.epoch, scope, clock: jiff::Timestamp::now, timing: Timing::default() };
+        let connection = Arc::new(Connection::start(client, start));
         let mut snapshots = connection.snapshots();
-        for name in DNS_SETTINGS {
-            connection.fetch(Kind::ConfigMap, ObjectKey::new("kube-system", name));
-        }
         {
             let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
             if current.epoch != self.epoch {
@@ -206,8 +205,11 @@ impl Attempt {
             if !current.pods.is_empty() {
                 connection.set_pod_demand(current.pods.clone());
             }
-            current.connection = Some(connection);
+            current.connection = Some(connection.clone());
         }
+        let settings = read_dns_settings(&connection);
+        tokio::pin!(settings);
+        let mut reading = true;
         loop {
             tokio::select! {
                 changed = snapshots.changed() => {
@@ -216,6 +218,7 @@ impl Attempt {
                     }
                     self.snapshots.send_replace(snapshots.borrow_and_update().clone());
                 }
+                () = &mut settings, if reading => reading = false,
                 Ok(()) = notices.changed() => {
                     let lines = notices.borrow_and_update().clone();
                     if let Some(line) = lines.last() {
@@ -224,6 +227,22 @@ impl Attempt {
                 }
             }
         }
+    }
+}
+
+/// Reads what tells the DNS settings, if anything does. Optional: without them the usual ones are assumed and said
+/// to be. The first lists go ahead of it.
+async fn read_dns_settings(connection: &Connection) {
+    let mut snapshots = connection.snapshots();
+    let listed = |s: &Arc<ClusterSnapshot>| {
+        let mut kinds = s.loads.iter().filter(|l| matches!(l.kind, Kind::Service | Kind::EndpointSlice));
+        kinds.all(|l| !matches!(l.load, Load::Loading(_)))
+    };
+    if snapshots.wait_for(listed).await.is_err() {
+        return;
+    }
+    for name in DNS_SETTINGS {
+        let _ = connection.fetch_config(Kind::ConfigMap, &ObjectKey::new("kube-system", name)).await;
     }
 }
 
