@@ -5,7 +5,7 @@
 //!
 //! The way of the data: [`kubeconfig`] reads what kubectl would read and yields a `Target`; [`client`] turns that
 //! into connections; [`convert`] makes facts of the objects that come through them, and [`store`] folds those into
-//! snapshots.
+//! snapshots. [`objects`] reads a saved file into one.
 
 pub mod client;
 pub mod convert;
