@@ -12,7 +12,9 @@ pub mod convert;
 pub mod error;
 pub mod kubeconfig;
 pub mod objects;
+pub mod session;
 pub mod slim;
 pub mod store;
+pub mod watch;
 
 pub use error::{ApiError, ApiErrorKind};
