@@ -20,6 +20,7 @@ pub mod state;
 pub mod table;
 
 mod choose;
+mod copy;
 mod keys;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -35,7 +36,7 @@ pub use state::{Connection, Layout, MainView, Notice, Pane, Tone, Viewpoint};
 pub use table::{Column, Row, Table};
 
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, NamespaceScope, Pod, ServiceFacts, Text};
+use crate::model::{ClusterSnapshot, NamespaceScope, ObjectKey, Pod, ServiceFacts, Text};
 
 /// The whole state of the explorer.
 #[derive(Debug, Default)]
@@ -60,6 +61,9 @@ pub struct App {
     pub pods: Table<Pod>,
     /// The right-hand panes.
     pub panes: panes::Panes,
+    /// The container that was chosen for the Environment pane.
+    container_choice: Option<(ObjectKey, Text)>,
+    matcher: filter::Matcher,
     /// The pane that keys go to.
     pub focus: Pane,
     /// From where everything is seen.
@@ -264,24 +268,56 @@ impl App {
         vec![]
     }
 
-    /// Makes the lists again from snapshot, filter and order.
+    /// A line about something that the start found odd.
+    pub fn note(&mut self, text: String) {
+        self.notify(Tone::Note, text);
+    }
+
+    /// Makes the list that is shown again from snapshot, filter and order.
     fn relist(&mut self) {
         let page = self.page(Pane::Main);
-        let rows = self.snapshot.services.iter().map(|f| Row { item: f.clone(), matched: vec![] }).collect();
-        self.services.set_rows(rows, self.snapshot.services.len(), page);
+        match self.view {
+            MainView::Services => self.relist_services(page),
+            MainView::Pods => self.relist_pods(page),
+        }
         self.repane();
     }
 
-    /// Makes the rows of the right-hand panes again.
-    fn repane(&mut self) {}
-
-    fn next_container(&mut self) {}
-
-    fn copy_best(&mut self) -> Vec<Effect> {
-        vec![]
+    fn relist_services(&mut self, page: usize) {
+        let (snapshot, scope) = (&self.snapshot, self.scope.as_ref());
+        let (table, matcher) = (&mut self.services, &mut self.matcher);
+        let filter = table.parse_filter();
+        let mut unfiltered = 0;
+        let mut rows = Vec::new();
+        for facts in snapshot.services.iter() {
+            // The Service default/kubernetes is always known, for the environments; it is listed only in scope.
+            if !scope.is_some_and(|s| s.contains(&facts.key().namespace)) {
+                continue;
+            }
+            unfiltered += 1;
+            if filter.is_empty() || filter.score_service(matcher, facts).is_some() {
+                rows.push(Row { item: facts.clone(), matched: filter.highlights(matcher, &facts.key().name) });
+            }
+        }
+        table.set_rows(rows, unfiltered, page);
     }
 
-    fn copy_entries(&self) -> Vec<Entry> {
-        vec![]
+    fn relist_pods(&mut self, page: usize) {
+        let (snapshot, scope) = (&self.snapshot, self.scope.as_ref());
+        let (table, matcher) = (&mut self.pods, &mut self.matcher);
+        let filter = table.parse_filter();
+        let mut unfiltered = 0;
+        let mut rows = Vec::new();
+        let in_scope = snapshot.pods.iter().filter(|(namespace, _)| scope.is_some_and(|s| s.contains(namespace)));
+        for pod in in_scope.flat_map(|(_, pods)| pods.iter()) {
+            unfiltered += 1;
+            if filter.is_empty() || filter.score_pod(matcher, pod, snapshot.services_of(&pod.key)).is_some() {
+                rows.push(Row { item: pod.clone(), matched: filter.highlights(matcher, &pod.key.name) });
+            }
+        }
+        table.set_rows(rows, unfiltered, page);
     }
 }
+
+#[cfg(test)]
+mod tests;

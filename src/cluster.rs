@@ -5,6 +5,8 @@
 //!
 //! The way of the data: [`kubeconfig`] reads what kubectl would read and yields a `Target`; [`client`] turns that
 //! into connections; [`slim`] and [`convert`] turn bytes into facts; [`objects`] reads them from a saved file.
+//! into connections; [`convert`] makes facts of the objects that come through them, and [`store`] folds those into
+//! snapshots.
 
 pub mod client;
 pub mod convert;
@@ -15,3 +17,5 @@ pub mod slim;
 
 pub use error::{ApiError, ApiErrorKind};
 pub mod store;
+
+pub use error::{ApiError, ApiErrorKind};

@@ -7,9 +7,11 @@
 
 pub mod keys;
 pub mod load;
+pub mod theme;
 
 pub use keys::{Keymap, Lookup, Pending};
 pub use load::{Settings, Value};
+pub use theme::Theme;
 
 /// Something that is wrong with a configuration file, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

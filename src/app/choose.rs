@@ -219,7 +219,7 @@ impl App {
                 self.repane();
                 vec![]
             }
-            Some(Choice::Copy(text)) => self.copy(text),
+            Some(Choice::Copy(text)) => self.copy(&text),
             None => {
                 self.notify(Tone::Fault, format!("nothing is called \"{typed}\""));
                 vec![]
@@ -246,16 +246,14 @@ impl App {
                 }
                 vec![]
             }
-            "ctx" => match self.connection.contexts.iter().find(|c| &*c.name == rest) {
-                Some(context) => {
-                    let name = context.name.clone();
-                    self.connect(Some(name))
+            "ctx" => {
+                let name = self.connection.contexts.iter().find(|c| &*c.name == rest).map(|c| c.name.clone());
+                if name.is_some() {
+                    return self.connect(name);
                 }
-                None => {
-                    self.notify(Tone::Fault, format!("the kubeconfig has no context \"{rest}\""));
-                    vec![]
-                }
-            },
+                self.notify(Tone::Fault, format!("the kubeconfig has no context \"{rest}\""));
+                vec![]
+            }
             "filter" => {
                 self.focus_on(super::Pane::Main);
                 self.set_filter(super::Line::new(rest));
@@ -287,7 +285,7 @@ impl App {
     }
 
     /// Copies text; what came of it is told when the clipboard or the terminal has it.
-    pub(super) fn copy(&mut self, text: String) -> Vec<Effect> {
+    pub(super) fn copy(&mut self, text: &str) -> Vec<Effect> {
         let id = self.id();
         let text: String = text.chars().filter(|c| crate::model::text::is_safe(*c)).collect();
         self.copying = Some((id, text.clone()));

@@ -196,7 +196,11 @@ impl App {
     /// The filter line is being typed; the list can be moved in meanwhile.
     fn act_filtering(&mut self, action: Action) -> Vec<Effect> {
         match action {
-            Action::Accept => self.filtering = false,
+            Action::Accept => {
+                self.filtering = false;
+                // What was found is chosen: it stays selected when the filter goes.
+                self.step(Pane::Main, 0);
+            }
             Action::Back => {
                 self.filtering = false;
                 self.set_filter(Line::default());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::{ObjectKey, Pod, ServiceFacts};
 
 use super::cursor::Cursor;
+use super::filter::Filter;
 use super::input::Line;
 
 /// A column that the list can be sorted by.
@@ -60,6 +61,8 @@ pub struct Table<T> {
     pub unfiltered: usize,
     /// The selection.
     pub cursor: Cursor<ObjectKey>,
+    /// The last filter that was understood, and the text it was made from.
+    parsed: (String, Filter),
 }
 
 impl<T> Default for Table<T> {
@@ -72,7 +75,26 @@ impl<T> Default for Table<T> {
             rows: Vec::new(),
             unfiltered: 0,
             cursor: Cursor::default(),
+            parsed: (String::new(), Filter::default()),
         }
+    }
+}
+
+impl<T> Table<T> {
+    /// The filter as typed, or the last one that made sense.
+    pub(super) fn parse_filter(&mut self) -> Filter {
+        if self.parsed.0 == self.filter.text() {
+            self.filter_error = None;
+        } else {
+            match Filter::parse(self.filter.text()) {
+                Ok(filter) => {
+                    self.parsed = (self.filter.text().to_owned(), filter);
+                    self.filter_error = None;
+                }
+                Err(error) => self.filter_error = Some(error.message),
+            }
+        }
+        self.parsed.1.clone()
     }
 }
 

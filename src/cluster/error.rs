@@ -108,7 +108,8 @@ impl ApiError {
         }
         let hyper = chain.iter().find_map(|e| e.downcast_ref::<hyper::Error>());
         if hyper.is_some_and(hyper::Error::is_parse) {
-            return Self::protocol("it does not speak HTTP").hint("is the port right, and http or https as it should be?");
+            return Self::protocol("it does not speak HTTP")
+                .hint("is the port right, and http or https as it should be?");
         }
         if hyper.is_some_and(|e| e.is_incomplete_message() || e.is_closed() || e.is_canceled()) {
             return Self::new(ApiErrorKind::Unreachable, what, "connection closed by the server");
@@ -159,7 +160,10 @@ fn describe_io(error: &io::Error, what: &str) -> ApiError {
             let text = error.to_string();
             // getaddrinfo's failures have no kind of their own in std.
             if text.contains("failed to lookup address") {
-                ("the server's name is unknown to this machine's resolver".to_owned(), "is the network or the VPN up?")
+                (
+                    "the server's name is unknown to this machine's resolver".to_owned(),
+                    "is the network or the VPN up?",
+                )
             } else {
                 (text, "")
             }
@@ -177,10 +181,13 @@ fn describe_tls(error: &rustls::Error) -> (String, &'static str) {
         Error::InvalidCertificate(cert) => {
             let (why, hint) = match cert {
                 Cert::UnknownIssuer => ("signed by an unknown authority".to_owned(), CA),
-                Cert::BadSignature => ("its signature does not match the authority in the kubeconfig".to_owned(), CA),
-                Cert::Expired | Cert::ExpiredContext { .. } => {
-                    ("it has expired".to_owned(), "renew the server's certificate, or check this machine's clock")
+                Cert::BadSignature => {
+                    ("its signature does not match the authority in the kubeconfig".to_owned(), CA)
                 }
+                Cert::Expired | Cert::ExpiredContext { .. } => (
+                    "it has expired".to_owned(),
+                    "renew the server's certificate, or check this machine's clock",
+                ),
                 Cert::NotValidYet | Cert::NotValidYetContext { .. } => {
                     ("it is not valid yet".to_owned(), "check this machine's clock")
                 }
@@ -211,7 +218,9 @@ fn describe_tls(error: &rustls::Error) -> (String, &'static str) {
                 "the server wants a client certificate".to_owned(),
                 "the kubeconfig's user has none; is it the right user?",
             ),
-            AlertDescription::UnrecognisedName => ("the server does not know the name we asked for".to_owned(), NAME),
+            AlertDescription::UnrecognisedName => {
+                ("the server does not know the name we asked for".to_owned(), NAME)
+            }
             other => (format!("the server ended the TLS handshake ({other:?})"), ""),
         },
         other => (format!("the TLS handshake failed: {other}"), ""),

@@ -101,7 +101,8 @@ impl std::fmt::Debug for Overrides {
 /// # Errors
 /// A sentence for the user when it is neither.
 pub fn parse_timeout(text: &str) -> Result<Option<Duration>, String> {
-    let wrong = || format!("\"{text}\" is no duration: give seconds, or numbers with units such as 1m30s or 500ms");
+    let wrong =
+        || format!("\"{text}\" is no duration: give seconds, or numbers with units such as 1m30s or 500ms");
     let total = if let Ok(seconds) = text.parse::<u32>() {
         f64::from(seconds)
     } else {

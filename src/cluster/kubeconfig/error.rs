@@ -100,13 +100,17 @@ impl KubeconfigError {
             Self::NoConfiguration { .. } => {
                 "set KUBECONFIG or --kubeconfig, or try the built-in demo cluster: kdisco --demo".to_owned()
             }
-            Self::Unreadable { .. } | Self::MissingFile { .. } => "check the path and its permissions".to_owned(),
+            Self::Unreadable { .. } | Self::MissingFile { .. } => {
+                "check the path and its permissions".to_owned()
+            }
             Self::BrokenYaml { .. } => "kubectl config view reads the same file and may say more".to_owned(),
             Self::NoCurrentContext { known } if known.is_empty() => {
                 "it has no contexts at all: is it the right file?".to_owned()
             }
             Self::NoCurrentContext { known } => format!("choose one with --context: {}", list(known)),
-            Self::Unknown { near, kind, .. } if !near.is_empty() => format!("{kind}s like it: {}", list(near)),
+            Self::Unknown { near, kind, .. } if !near.is_empty() => {
+                format!("{kind}s like it: {}", list(near))
+            }
             Self::Unknown { kind, .. } => format!("kubectl config get-{kind}s lists what there is"),
             Self::ContextWithoutCluster { .. } | Self::NoServer { .. } => {
                 "complete the kubeconfig, or give --server".to_owned()
@@ -120,9 +124,10 @@ impl From<KubeconfigError> for ApiError {
     fn from(error: KubeconfigError) -> Self {
         let hint = error.hint();
         let (what, why) = match &error {
-            KubeconfigError::NoConfiguration { looked } => {
-                ("no cluster is configured".to_owned(), format!("no kubeconfig found (looked for {})", paths(looked)))
-            }
+            KubeconfigError::NoConfiguration { looked } => (
+                "no cluster is configured".to_owned(),
+                format!("no kubeconfig found (looked for {})", paths(looked)),
+            ),
             other => ("the kubeconfig cannot be used".to_owned(), other.to_string()),
         };
         Self::new(ApiErrorKind::Config, what, why).hint(hint)

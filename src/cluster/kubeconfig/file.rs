@@ -192,7 +192,9 @@ pub(in crate::cluster) struct ExecEnv {
 }
 
 /// Null is as good as missing.
-fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -216,7 +218,8 @@ impl File {
             }
         };
         let broken = |line, why: String| KubeconfigError::BrokenYaml { file: path.to_owned(), line, why };
-        let text = decode(&bytes).ok_or_else(|| broken(None, "it is not text (UTF-8 or UTF-16)".to_owned()))?;
+        let text =
+            decode(&bytes).ok_or_else(|| broken(None, "it is not text (UTF-8 or UTF-16)".to_owned()))?;
         let mut file = Self::parse(&text).map_err(|(line, why)| broken(line, why))?;
         let parent = path.parent().unwrap_or(Path::new(""));
         file.resolve_paths(&std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned()));

@@ -40,7 +40,8 @@ pub(super) fn parse(url: &str, owner: &str) -> Result<Proxy, KubeconfigError> {
         owner: owner.to_owned(),
         why: why.to_owned(),
     };
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("it must begin with http://, https:// or socks5://"))?;
+    let (scheme, rest) =
+        url.split_once("://").ok_or_else(|| bad("it must begin with http://, https:// or socks5://"))?;
     let (kind, port) = match scheme {
         "http" => (ProxyKind::Http, 80),
         "https" => (ProxyKind::Https, 443),
@@ -72,12 +73,17 @@ pub(super) fn from_environment(
     server: &http::Uri,
     environment: &Environment,
 ) -> Result<Option<Proxy>, KubeconfigError> {
-    let (upper, lower) =
-        if server.scheme_str() == Some("https") { ("HTTPS_PROXY", "https_proxy") } else { ("HTTP_PROXY", "http_proxy") };
-    let Some((name, url)) = [upper, lower].into_iter().find_map(|name| Some((name, environment.text(name)?))) else {
+    let (upper, lower) = if server.scheme_str() == Some("https") {
+        ("HTTPS_PROXY", "https_proxy")
+    } else {
+        ("HTTP_PROXY", "http_proxy")
+    };
+    let Some((name, url)) = [upper, lower].into_iter().find_map(|name| Some((name, environment.text(name)?)))
+    else {
         return Ok(None);
     };
-    let exceptions = environment.text("NO_PROXY").or_else(|| environment.text("no_proxy")).unwrap_or_default();
+    let exceptions =
+        environment.text("NO_PROXY").or_else(|| environment.text("no_proxy")).unwrap_or_default();
     let host = server.host().unwrap_or_default();
     let port = server.port_u16().unwrap_or(if server.scheme_str() == Some("https") { 443 } else { 80 });
     if !uses_proxy(host, port, exceptions) {
@@ -94,7 +100,10 @@ fn uses_proxy(host: &str, port: u16, exceptions: &str) -> bool {
     if host == "localhost" || address.is_some_and(|a| a.is_loopback()) {
         return false;
     }
-    !exceptions.split(',').map(|e| e.trim().to_ascii_lowercase()).any(|entry| excepts(&entry, &host, address, port))
+    !exceptions
+        .split(',')
+        .map(|e| e.trim().to_ascii_lowercase())
+        .any(|entry| excepts(&entry, &host, address, port))
 }
 
 /// Whether one entry of `NO_PROXY` covers a host.
@@ -193,7 +202,10 @@ mod tests {
     #[test]
     fn the_password_of_a_proxy_is_decoded_and_not_shown() {
         let proxy = parse("socks5://me:p%40ss%3Aword@proxy.corp", "c").unwrap();
-        assert_eq!((proxy.kind, proxy.address.to_string()), (ProxyKind::Socks5, "socks5://proxy.corp:1080/".into()));
+        assert_eq!(
+            (proxy.kind, proxy.address.to_string()),
+            (ProxyKind::Socks5, "socks5://proxy.corp:1080/".into())
+        );
         assert_eq!(proxy.login.as_ref().unwrap().1.expose(), "p@ss:word");
         assert!(!format!("{proxy:?}").contains("p@ss"));
         let error = parse("ftp://me:secret@proxy", "c").unwrap_err();

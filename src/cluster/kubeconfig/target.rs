@@ -91,3 +91,10 @@ pub(in crate::cluster) struct Impersonate {
     pub(in crate::cluster) groups: Vec<String>,
     pub(in crate::cluster) extra: BTreeMap<String, Vec<String>>,
 }
+
+impl Target {
+    /// Whether a program is run to obtain the credential.
+    pub fn uses_plugin(&self) -> bool {
+        matches!(self.credential, CredentialSource::Exec { .. })
+    }
+}

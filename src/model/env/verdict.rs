@@ -173,7 +173,7 @@ fn is_newer(change: &SpecChange, service: &Service, start: &Start) -> bool {
 
 /// Whether the address of a Service that was changed since the start is surely still the one from before: it only
 /// goes with an episode as ExternalName, which leaves an entry that owns `f:type`.
-pub fn address_is_sure(service: &Service, start: &Start) -> bool {
+pub(super) fn address_is_sure(service: &Service, start: &Start) -> bool {
     let may_move = |change: &SpecChange| change.owns_type || change.owns_cluster_ip;
     !service.changes.iter().any(|change| may_move(change) && is_newer(change, service, start))
 }

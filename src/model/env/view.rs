@@ -1,5 +1,6 @@
 //! Walking over a predicted environment: the variables by name, each with its reason and its candidates.
 
+use super::verdict::address_is_sure;
 use super::{ContainerEnvironment, Origin, Resolved, Status, resolve};
 use crate::model::ObjectKey;
 
@@ -80,7 +81,11 @@ impl<'a> Variable<'a> {
         let deciding =
             (rows.row..rows.end).find(|i| super::status_of(env.verdicts[table[*i].service]) == self.status);
         let service = table[deciding.unwrap_or(rows.row)].service;
-        env.verdicts[service].reason(&env.table.services()[service], &env.start)
+        let reason = env.verdicts[service].reason(&env.table.services()[service], &env.start);
+        let kept = self.status == Status::Stale
+            && env.table.is_host(rows.row)
+            && address_is_sure(&env.table.services()[service], &env.start);
+        reason.map(|reason| if kept { format!("{reason}; its address is surely the same") } else { reason })
     }
 
     /// The Services that make a variable of this name in this container, if it comes from Services: one usually;

@@ -44,7 +44,8 @@ impl Extent {
                 }
                 b'}' | b']' | b',' | b' ' | b'\n' | b'\r' | b'\t' if self.bare => return Ok(Some(i)),
                 b'}' | b']' => {
-                    self.depth = self.depth.checked_sub(1).ok_or(WireError::Malformed("a bracket too many"))?;
+                    self.depth =
+                        self.depth.checked_sub(1).ok_or(WireError::Malformed("a bracket too many"))?;
                     if self.depth == 0 {
                         return Ok(Some(i + 1));
                     }
@@ -134,8 +135,11 @@ impl JsonList {
     ) -> Result<(), E> {
         while let Some(&byte) = chunk.first() {
             if matches!(self.place, Place::Key | Place::Member | Place::Item) {
-                let (what, bound) =
-                    if self.place == Place::Item { ("an object", MAX_OBJECT) } else { ("the list's head", MAX_META) };
+                let (what, bound) = if self.place == Place::Item {
+                    ("an object", MAX_OBJECT)
+                } else {
+                    ("the list's head", MAX_META)
+                };
                 let Some(end) = self.value.push(chunk, what, bound)? else { return Ok(()) };
                 let (value, rest) = chunk.split_at(end);
                 let value = self.value.get(value);
@@ -307,7 +311,11 @@ fn members(event: &[u8]) -> Result<(EventType, &[u8]), WireError> {
         let end = Extent::default().scan(rest)?.ok_or_else(|| broken.clone())?;
         let (value, after) = rest.split_at(end);
         match key {
-            b"\"type\"" => kind = EventType::from(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(b"")),
+            b"\"type\"" => {
+                kind = EventType::from(
+                    value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(b""),
+                )
+            }
             b"\"object\"" => object = Some(value),
             _ => {}
         }

@@ -148,7 +148,11 @@ impl ProtoList {
 
     fn list_field<'a>(&mut self, data: &'a [u8], left: u64) -> Result<Step<'a>, WireError> {
         let Some(head) = proto::head(data)? else {
-            return if data.len() as u64 >= left { Err(WireError::Truncated) } else { Ok(Step::Need(data.len() + 1)) };
+            return if data.len() as u64 >= left {
+                Err(WireError::Truncated)
+            } else {
+                Ok(Step::Need(data.len() + 1))
+            };
         };
         let total = head.content.saturating_add(head.size as u64);
         let Some(after) = left.checked_sub(total) else {

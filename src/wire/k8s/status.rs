@@ -58,7 +58,8 @@ impl Status {
             return None;
         }
         let text = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-        let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let number =
+            |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_u64).unwrap_or(0);
         Some(Self {
             message: text("message"),
             reason: text("reason"),

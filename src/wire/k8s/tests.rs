@@ -114,7 +114,8 @@ fn cut<'a>(data: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
 fn a_list_yields_its_items_and_its_version_however_it_is_cut() {
     let items = vec![vec![1; 3], vec![], vec![7; 400], vec![9; 1]];
     let body = list(&items);
-    let meta = ListMeta { resource_version: "4711".into(), continue_token: "next".into(), remaining: Some(12) };
+    let meta =
+        ListMeta { resource_version: "4711".into(), continue_token: "next".into(), remaining: Some(12) };
     for size in 1..=body.len() {
         let chunks: Vec<&[u8]> = body.chunks(size).collect();
         assert_eq!(decode_list(&chunks), Ok((items.clone(), meta.clone())), "chunks of {size}");
@@ -191,7 +192,10 @@ fn a_json_list_yields_its_items_however_it_is_cut() {
 
 #[test]
 fn a_json_list_without_items_is_empty_and_another_object_is_no_list() {
-    assert_eq!(decode_json(&[br#"{"kind":"PodList","items":null,"metadata":{}}"#]).unwrap().0, Vec::<String>::new());
+    assert_eq!(
+        decode_json(&[br#"{"kind":"PodList","items":null,"metadata":{}}"#]).unwrap().0,
+        Vec::<String>::new()
+    );
     assert_eq!(decode_json(&[br#"{"kind":"PodList","metadata":{}}"#]).unwrap().0, Vec::<String>::new());
     assert!(decode_json(&[br#"{"kind":"Pod","metadata":{}}"#]).is_err());
     assert!(decode_json(&[b"<html>"]).is_err());
