@@ -10,7 +10,8 @@ use super::{Report, optional};
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
 use crate::model::columns::{SERVICE_HEADINGS, Width, service_row};
-use crate::model::dns::Zone;
+use crate::model::diagnose::diagnose;
+use crate::model::dns::{ClusterDomain, Zone};
 use crate::model::{Kind, Port, PortTarget, Service, ServiceFacts, ServiceType};
 
 /// The Services that were asked for.
@@ -18,8 +19,8 @@ use crate::model::{Kind, Port, PortTarget, Service, ServiceFacts, ServiceType};
 pub struct Services<'a> {
     facts: &'a Facts,
     query: &'a Query,
-    /// Made when a document asks for names.
-    zone: OnceCell<Zone>,
+    /// Made when a document asks for names and findings.
+    zone: OnceCell<(ClusterDomain, Zone)>,
 }
 
 impl<'a> Services<'a> {
@@ -28,8 +29,8 @@ impl<'a> Services<'a> {
         Self { facts, query, zone: OnceCell::new() }
     }
 
-    fn zone(&self) -> &Zone {
-        self.zone.get_or_init(|| zone(self.facts).1)
+    fn zone(&self) -> &(ClusterDomain, Zone) {
+        self.zone.get_or_init(|| zone(self.facts))
     }
 }
 
@@ -74,6 +75,7 @@ impl Report for Services<'_> {
 
     fn item(&self, row: &Self::Row) -> Value {
         let service = &*row.service;
+        let (domain, zone) = self.zone();
         json!({
             "namespace": service.key.namespace,
             "name": service.key.name,
@@ -86,7 +88,8 @@ impl Report for Services<'_> {
             "selector": service.selector,
             "creationTimestamp": service.created,
             "endpoints": counts(self.facts, row).map(|(ready, total)| json!({ "ready": ready, "total": total })),
-            "dnsNames": service_names(self.facts, row, self.zone()),
+            "dnsNames": service_names(self.facts, row, zone),
+            "findings": diagnose(row, &self.facts.snapshot, self.facts.now, domain.text()),
         })
     }
 
