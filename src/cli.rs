@@ -6,5 +6,9 @@
 pub mod args;
 pub mod facts;
 pub mod failure;
+pub mod list;
 pub mod names;
 pub mod report;
+pub mod run;
+
+pub use run::run;
