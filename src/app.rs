@@ -272,6 +272,12 @@ impl App {
         vec![]
     }
 
+    /// The filter to begin with.
+    pub fn start_filter(&mut self, text: &str) {
+        self.services.filter = Line::new(text);
+        self.pods.filter = Line::new(text);
+    }
+
     /// A line about something that the start found odd.
     pub fn note(&mut self, text: String) {
         self.notify(Tone::Note, text);

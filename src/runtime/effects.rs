@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app::{ContextInfo, Effect, Identity, Message, Problem};
+use crate::cluster::ApiError;
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
 use crate::cluster::session::{Connection, Start};
 use crate::cluster::watch::Timing;
-use crate::cluster::ApiError;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
 
 /// Where the facts come from.
@@ -22,8 +22,8 @@ pub enum Source {
     Cluster {
         /// The flags.
         overrides: Overrides,
-        /// All namespaces from the start (`-A`).
-        all_namespaces: bool,
+        /// Which namespaces to begin with; `None`: the context's own.
+        scope: Option<NamespaceScope>,
     },
     /// A saved file: a picture that never changes.
     Saved {
@@ -118,12 +118,12 @@ impl Effects {
                 let _ = self.messages.send(Message::Connected { epoch, identity, scope: scope.clone() });
                 self.snapshots.send_replace(snapshot);
             }
-            Source::Cluster { overrides, all_namespaces } => {
+            Source::Cluster { overrides, scope } => {
                 let attempt = Attempt {
                     epoch,
                     context,
                     overrides: overrides.clone(),
-                    all_namespaces: *all_namespaces,
+                    scope: scope.clone(),
                     messages: self.messages.clone(),
                     snapshots: self.snapshots.clone(),
                     current: self.current.clone(),
@@ -140,7 +140,7 @@ struct Attempt {
     epoch: u64,
     context: Option<Text>,
     overrides: Overrides,
-    all_namespaces: bool,
+    scope: Option<NamespaceScope>,
     messages: mpsc::UnboundedSender<Message>,
     snapshots: Arc<watch::Sender<Arc<ClusterSnapshot>>>,
     current: Arc<Mutex<Current>>,
@@ -180,11 +180,9 @@ impl Attempt {
             insecure: target.insecure,
             file: None,
         };
-        let scope = if self.all_namespaces && self.context.is_none() {
-            NamespaceScope::All
-        } else {
-            NamespaceScope::one(target.namespace.as_str())
-        };
+        // The flags speak of the first context only.
+        let flagged = self.scope.clone().filter(|_| self.context.is_none());
+        let scope = flagged.unwrap_or_else(|| NamespaceScope::one(target.namespace.as_str()));
         let client = Client::new(target, Terminal::Ours).map_err(api_problem)?;
         let connected = Message::Connected { epoch: self.epoch, identity, scope: scope.clone() };
         let _ = self.messages.send(connected);
@@ -194,7 +192,8 @@ impl Attempt {
     /// Starts the watches and hands on their snapshots and the sign-in's notices until the task is aborted.
     async fn follow(self, client: Client, scope: NamespaceScope) {
         let mut notices = client.notices();
-        let start = Start { epoch: self.epoch, scope, clock: jiff::Timestamp::now, timing: Timing::default() };
+        let start =
+            Start { epoch: self.epoch, scope, clock: jiff::Timestamp::now, timing: Timing::default() };
         let connection = Arc::new(Connection::start(client, start));
         let mut snapshots = connection.snapshots();
         {
