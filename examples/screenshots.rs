@@ -83,7 +83,12 @@ fn shots() -> Vec<Shot> {
     let shot = |name, label, app, size| Shot { name, label, app, size, theme: "dark", ascii: false };
     let all = || world::app(world::tutorial(), NamespaceScope::All);
     vec![
-        shot("explorer", "Services with their endpoints, DNS names and environment", after(default(), &[A::Down; 5]), (150, 40)),
+        shot(
+            "explorer",
+            "Services with their endpoints, DNS names and environment",
+            after(default(), &[A::Down; 5]),
+            (150, 40),
+        ),
         shot("medium", "The list above, one pane with tabs below", default(), (100, 30)),
         shot("narrow", "One pane at a time", default(), (60, 16)),
         shot("filter", "Filtering the list", typed(after(all(), &[A::Filter]), "my"), (120, 30)),

@@ -4,7 +4,12 @@
 //! print what `model` says.
 
 pub mod args;
+pub mod explore;
 pub mod facts;
 pub mod failure;
+pub mod list;
 pub mod names;
 pub mod report;
+pub mod run;
+
+pub use run::run;

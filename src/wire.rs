@@ -5,3 +5,4 @@
 //! nothing: every decoder returns an error where they make no sense, and never holds more than a stated bound.
 
 pub mod k8s;
+pub mod spdy;

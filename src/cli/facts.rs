@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::{Explore, Origin};
+use super::args::Explore;
 use super::failure::{Exit, Failure};
 use super::names::Query;
 use crate::app::Problem;
 use crate::cluster::objects::{self, ObjectsError};
+use crate::model::env::Fetches;
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope};
 
@@ -22,6 +23,8 @@ pub struct Facts {
     pub scope: NamespaceScope,
     /// The time that ages are told by.
     pub now: Timestamp,
+    /// ConfigMaps, Secrets and nodes that were asked for by name and could not be read.
+    pub fetches: Fetches,
     /// What did not work but did not stop the command.
     pub warnings: Vec<Problem>,
     /// The exit code that the warnings ask for.
@@ -50,12 +53,18 @@ impl Facts {
 
     /// The namespaces that were looked at, in words.
     pub fn where_(&self) -> String {
-        match &self.scope {
-            NamespaceScope::All => "in any namespace".to_owned(),
-            NamespaceScope::Only(names) => {
-                let names: Vec<&str> = names.iter().map(|n| &**n).collect();
-                format!("in namespace {}", names.join(", "))
-            }
+        in_words(&self.scope)
+    }
+}
+
+/// Namespaces as the end of a sentence.
+pub fn in_words(scope: &NamespaceScope) -> String {
+    match scope {
+        NamespaceScope::All => "in any namespace".to_owned(),
+        NamespaceScope::Only(names) => {
+            let names: Vec<&str> = names.iter().map(|n| &**n).collect();
+            let word = if names.len() == 1 { "namespace" } else { "namespaces" };
+            format!("in {word} {}", names.join(", "))
         }
     }
 }
@@ -66,10 +75,10 @@ impl Facts {
 /// A file that can't be used, or that holds nothing of what the command is about.
 pub fn from_file(file: &Path, explore: &Explore, query: &Query, needs: Needs) -> Result<Facts, Failure> {
     let loaded = objects::load(file).map_err(|e| cannot_load(&e))?;
+    // A file has no current namespace: without a word it is everything that is in it.
     let scope = match &query.scope {
         None if query.wishes.iter().all(|w| w.namespace.is_none()) => NamespaceScope::All,
-        None => query.namespaces(""),
-        Some(_) => query.namespaces(""),
+        _ => query.namespaces("default"),
     };
     let now = explore.now.or(loaded.newest).unwrap_or_else(Timestamp::now);
     let mut facts = Facts {
@@ -77,6 +86,7 @@ pub fn from_file(file: &Path, explore: &Explore, query: &Query, needs: Needs) ->
         context: None,
         scope,
         now,
+        fetches: Fetches::new(),
         warnings: vec![],
         exit: Exit::Fine,
     };
@@ -132,9 +142,4 @@ fn sentence(words: &str) -> String {
     let mut characters = words.trim_end_matches('.').chars();
     let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", characters.as_str())
-}
-
-/// Whether the facts come from a file.
-pub fn is_file(explore: &Explore) -> bool {
-    matches!(explore.origin(), Origin::Objects(_))
 }

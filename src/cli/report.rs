@@ -3,6 +3,7 @@
 //! What it is: the forms, and what a watch prints when something changed. What it is not: it knows no Kubernetes; a
 //! [`Report`] says what its rows are. The JSON is `kdisco/v1`: fields are added, never renamed or removed.
 
+pub mod dns;
 pub mod endpoints;
 pub mod env;
 pub mod keys;
@@ -88,26 +89,30 @@ fn warnings(facts: &Facts) -> Value {
     facts.warnings.iter().map(|w| json!({ "what": w.what, "why": w.why, "hint": w.hint })).collect()
 }
 
-/// Prints a list.
+/// Prints a list. Where a table or names would be empty, the result is what to tell instead.
 ///
 /// # Errors
 /// Those of the output.
-pub fn print<R: Report>(report: &R, output: Output, out: &mut impl Write) -> io::Result<()> {
+pub fn print<R: Report>(report: &R, output: Output, out: &mut impl Write) -> io::Result<Option<String>> {
     let rows = report.rows();
+    let documents = matches!(output.form, Form::Json | Form::Yaml);
+    if !documents && rows.iter().all(|row| report.lines(row, false).is_empty()) {
+        return Ok(Some(report.nothing()));
+    }
     match output.form {
         Form::Json => {
             serde_json::to_writer_pretty(&mut *out, &Document { report, rows: &rows })?;
-            out.write_all(b"\n")
+            out.write_all(b"\n")?;
         }
-        Form::Yaml => serde_saphyr::to_io_writer(out, &Document { report, rows: &rows }).map_err(unwrap_io),
-        Form::Name => print_names(report, &rows, out),
+        Form::Yaml => {
+            serde_saphyr::to_io_writer(out, &Document { report, rows: &rows }).map_err(unwrap_io)?
+        }
+        Form::Name => print_names(report, &rows, out)?,
         Form::Table | Form::Wide => {
-            let mut widths = Widths::default();
-            let with_headings =
-                !output.no_headers && rows.iter().any(|row| !report.lines(row, false).is_empty());
-            print_table(report, &rows, output, with_headings, &mut widths, out)
+            print_table(report, &rows, output, !output.no_headers, &mut Widths::default(), out)?;
         }
     }
+    Ok(None)
 }
 
 /// The writer's own error, so that a closed pipe is recognised.

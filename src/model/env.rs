@@ -35,8 +35,8 @@ pub use expand::expand_with;
 pub use services::{NamespaceVariables, mangle, service_variables};
 pub use sources::{Fetch, Fetches, Options, Secrets, references};
 pub use verdict::{
-    Doubt, Exclusion, SURELY_AFTER, SURELY_BEFORE, Start, Verdict, by_time, exclusion, has_address,
-    is_master, is_static, verdict,
+    Doubt, Exclusion, SURELY_AFTER, SURELY_BEFORE, Start, Verdict, exclusion, has_address, is_master,
+    is_static, verdict,
 };
 pub use view::{Candidate, Variable, Variables};
 
@@ -159,8 +159,8 @@ pub struct ContainerEnvironment {
     table: Arc<NamespaceVariables>,
     /// One for each Service of the table.
     verdicts: Box<[Verdict]>,
-    /// Sorted by name.
-    own: Box<[(Text, Own)]>,
+    /// Sorted by name, each with the first row of the table that does not come before it.
+    own: Box<[(Text, usize, Own)]>,
 }
 
 impl ContainerEnvironment {
@@ -361,9 +361,7 @@ pub fn predict(
     options: &Options,
 ) -> ContainerEnvironment {
     let start = Start::of(pod, container);
-    let own_kubernetes = table.own_kubernetes();
-    let verdicts: Box<[Verdict]> =
-        table.services().iter().map(|service| verdict(pod, &start, service, own_kubernetes)).collect();
+    let verdicts = table.verdicts(&start, pod.spec.service_links);
     let builder = Builder { snapshot, options, pod, container, start: &start, table, verdicts: &verdicts };
     let Built { mut own, gaps, blocked } = builder.build();
     for (name, own) in &mut own {
@@ -389,7 +387,10 @@ pub fn predict(
         blocked: if start.running { Vec::new() } else { blocked },
         table: table.clone(),
         verdicts,
-        own: own.into_iter().collect(),
+        own: own
+            .into_iter()
+            .map(|(name, own)| (name.clone(), table.position(&name).unwrap_or_else(|at| at), own))
+            .collect(),
     }
 }
 

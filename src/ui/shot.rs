@@ -46,12 +46,12 @@ impl Backdrop {
     /// The 16, as a usual palette has them.
     fn ansi(self, number: usize) -> &'static str {
         const DARK: [&str; 16] = [
-            "#1c2128", "#e06c75", "#7fb069", "#d6a24a", "#6a9fdb", "#c08bd6", "#4fb3bf", "#c9d1d9", "#6b7480",
-            "#ef8790", "#9bcf83", "#ecbf6f", "#8fbcf2", "#d7abe8", "#76d0da", "#ffffff",
+            "#1c2128", "#e06c75", "#7fb069", "#d6a24a", "#6a9fdb", "#c08bd6", "#4fb3bf", "#c9d1d9",
+            "#6b7480", "#ef8790", "#9bcf83", "#ecbf6f", "#8fbcf2", "#d7abe8", "#76d0da", "#ffffff",
         ];
         const LIGHT: [&str; 16] = [
-            "#24292f", "#c1352c", "#2c7a3f", "#8f6400", "#2f5fc0", "#8a3ea8", "#0b7285", "#6e7781", "#57606a",
-            "#d9483e", "#3a9150", "#a87a0c", "#4675d6", "#a157bf", "#1a8ca0", "#8c959f",
+            "#24292f", "#c1352c", "#2c7a3f", "#8f6400", "#2f5fc0", "#8a3ea8", "#0b7285", "#6e7781",
+            "#57606a", "#d9483e", "#3a9150", "#a87a0c", "#4675d6", "#a157bf", "#1a8ca0", "#8c959f",
         ];
         match self {
             Self::Dark => DARK[number % 16],
@@ -152,7 +152,10 @@ fn row(out: &mut String, buffer: &Buffer, backdrop: Backdrop, row: u16) {
         let end = cells.get(to).map_or(area.width, |c| c.0);
         if let Some(fill) = behind {
             let (x, wide) = (MARGIN + f64::from(from) * WIDE, f64::from(end - from) * WIDE);
-            let _ = writeln!(out, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{HIGH}\" fill=\"{fill}\"/>");
+            let _ = writeln!(
+                out,
+                "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{HIGH}\" fill=\"{fill}\"/>"
+            );
         }
         at = to;
     }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use kdisco::app::{App, Identity, Message};
 use kdisco::model::pod::{
-    Condition, Container, ContainerPort, ContainerRole, ContainerState, ContainerStatus, EnvValue, EnvVar, PodSpec,
+    Condition, Container, ContainerPort, ContainerRole, ContainerState, ContainerStatus, EnvValue, EnvVar,
+    PodSpec,
 };
 use kdisco::model::snapshot::LoadEntry;
 use kdisco::model::time::Timestamp;
 use kdisco::model::{
-    AddressType, ClusterSnapshot, Endpoint, EndpointSlice, Hints, Kind, Labels, Load, Namespace, NamespaceScope,
-    ObjectKey, Pod, Port, PortTarget, Protocol, Service, ServiceFacts, ServiceType, SlicePort, TargetRef, Text,
+    AddressType, ClusterSnapshot, Endpoint, EndpointSlice, Hints, Kind, Labels, Load, Namespace,
+    NamespaceScope, ObjectKey, Pod, Port, PortTarget, Protocol, Service, ServiceFacts, ServiceType,
+    SlicePort, TargetRef, Text,
 };
 
 /// The moment at which everything takes place: 2026-11-24 04:00:00 UTC.
@@ -281,7 +283,12 @@ pub fn loads(load: &Load) -> Vec<LoadEntry> {
 }
 
 /// Another state for one kind.
-pub fn with_load(mut snapshot: ClusterSnapshot, kind: Kind, namespace: Option<&str>, load: Load) -> ClusterSnapshot {
+pub fn with_load(
+    mut snapshot: ClusterSnapshot,
+    kind: Kind,
+    namespace: Option<&str>,
+    load: Load,
+) -> ClusterSnapshot {
     snapshot.loads.retain(|e| e.kind != kind);
     snapshot.loads.push(LoadEntry { kind, namespace: namespace.map(Into::into), load });
     snapshot
@@ -326,36 +333,62 @@ pub fn tutorial() -> ClusterSnapshot {
     let mut reports = service("default", "reports", &["10.96.201.77"], &["http:8080"], 26 * HOUR);
     reports.selector = labels("app=report");
     world.add(reports, 8080, vec![]);
-    world.idle(vec![pod("default", "reports-5b9c7d9f4d-8hx2m", "reports", "10.244.1.30", "node-1", 26 * HOUR)]);
+    world.idle(vec![pod(
+        "default",
+        "reports-5b9c7d9f4d-8hx2m",
+        "reports",
+        "10.244.1.30",
+        "node-1",
+        26 * HOUR,
+    )]);
     world.add(
         service("default", "cart", &["10.96.33.4"], &["http:80/http", "metrics:9090"], 7 * DAY + 5 * HOUR),
         8080,
-        vec![unready(pod("default", "cart-7f6b5d8c9-zzt4v", "cart", "10.244.2.31", "node-2", 35 * MINUTE), 34 * MINUTE)],
+        vec![unready(
+            pod("default", "cart-7f6b5d8c9-zzt4v", "cart", "10.244.2.31", "node-2", 35 * MINUTE),
+            34 * MINUTE,
+        )],
     );
-    let mut checkout =
-        service("default", "checkout", &["10.96.112.200", "fd00:10:96::a3f1"], &["https:443/8443", "grpc:9000"], 200 * DAY);
+    let mut checkout = service(
+        "default",
+        "checkout",
+        &["10.96.112.200", "fd00:10:96::a3f1"],
+        &["https:443/8443", "grpc:9000"],
+        200 * DAY,
+    );
     checkout.kind = ServiceType::NodePort;
     checkout.ports[0].node_port = 30443;
     checkout.ports[1].node_port = 30900;
-    let checkout_pod =
-        |suffix: &str, ip: &str, node: &str| pod("default", &format!("checkout-{suffix}"), "checkout", ip, node, 9 * DAY);
+    let checkout_pod = |suffix: &str, ip: &str, node: &str| {
+        pod("default", &format!("checkout-{suffix}"), "checkout", ip, node, 9 * DAY)
+    };
     let mut leaving = checkout_pod("86fd4b5c7-p0xx1", "10.244.1.44", "node-1");
     leaving.deleting = Some(ago(12));
     world.add(
         checkout,
         8443,
-        vec![checkout_pod("7b88bf9f6-2xw7l", "10.244.1.40", "node-1"), checkout_pod("7b88bf9f6-qq5sd", "10.244.2.41", "node-2"), leaving],
+        vec![
+            checkout_pod("7b88bf9f6-2xw7l", "10.244.1.40", "node-1"),
+            checkout_pod("7b88bf9f6-qq5sd", "10.244.2.41", "node-2"),
+            leaving,
+        ],
     );
-    let mut web = service("default", "web-gateway", &["10.96.5.80"], &["http:80/8080", "https:443/8443"], 400 * DAY);
+    let mut web =
+        service("default", "web-gateway", &["10.96.5.80"], &["http:80/8080", "https:443/8443"], 400 * DAY);
     web.kind = ServiceType::LoadBalancer;
     web.ports[0].node_port = 31080;
     web.ports[1].node_port = 31443;
     web.ingress = texts(&["203.0.113.18"]);
-    world.add(web, 8080, vec![pod("default", "web-gateway-59c4f-aaaaa", "web-gateway", "10.244.1.50", "node-1", 30 * DAY)]);
+    world.add(
+        web,
+        8080,
+        vec![pod("default", "web-gateway-59c4f-aaaaa", "web-gateway", "10.244.1.50", "node-1", 30 * DAY)],
+    );
     let dns = |suffix: &str, ip: &str, node: &str| {
         pod("kube-system", &format!("coredns-668d6bf9bc-{suffix}"), "kube-dns", ip, node, 41 * DAY)
     };
-    let mut kube_dns = service("kube-system", "kube-dns", &["10.96.0.10"], &["dns-tcp:53", "metrics:9153"], 41 * DAY);
+    let mut kube_dns =
+        service("kube-system", "kube-dns", &["10.96.0.10"], &["dns-tcp:53", "metrics:9153"], 41 * DAY);
     kube_dns.selector = labels("app=kube-dns");
     world.add(kube_dns, 53, vec![dns("4xv2c", "10.244.1.2", "node-1"), dns("m9r6w", "10.244.2.2", "node-2")]);
     for (name, age) in [("basket", 5 * DAY), ("catalog", 5 * DAY), ("payments-gateway-internal", 3 * HOUR)] {

@@ -3,29 +3,31 @@
 use serde_json::{Value, json};
 
 use super::Report;
+use super::dns::zone;
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
-use crate::model::env::{
-    ContainerEnvironment, Fetches, NamespaceVariables, Options, Origin, Secrets, Status,
-};
+use crate::model::env::{ContainerEnvironment, NamespaceVariables, Options, Origin, Secrets, Status};
 use crate::model::env::{Variable, predict};
 use crate::model::{Kind, Pod};
 
 /// The environments of the pods that were asked for.
 #[derive(Debug)]
 pub struct Environments<'a> {
-    /// The facts.
-    pub facts: &'a Facts,
-    /// Which pods.
-    pub query: &'a Query,
-    /// Only the container of this name.
-    pub container: Option<&'a str>,
-    /// Whether values that come from Secrets are shown.
-    pub show_secrets: bool,
-    /// The cluster's DNS domain.
-    pub cluster_domain: Option<&'a str>,
-    /// ConfigMaps, Secrets and nodes that could not be read.
-    pub fetches: Option<&'a Fetches>,
+    facts: &'a Facts,
+    query: &'a Query,
+    container: Option<&'a str>,
+    show_secrets: bool,
+    /// `None` where it would only be assumed: a variable made of it would be a guess.
+    cluster_domain: Option<String>,
+}
+
+impl<'a> Environments<'a> {
+    /// The environments of the pods of `query`; only of the container of one name, if one is given.
+    pub fn new(facts: &'a Facts, query: &'a Query, container: Option<&'a str>, show_secrets: bool) -> Self {
+        let (domain, _) = zone(facts);
+        let cluster_domain = (!domain.how.is_assumed()).then(|| domain.text().to_owned());
+        Self { facts, query, container, show_secrets, cluster_domain }
+    }
 }
 
 /// The widest value that the narrow table shows whole.
@@ -41,7 +43,11 @@ impl Report for Environments<'_> {
 
     fn rows(&self) -> Vec<ContainerEnvironment> {
         let secrets = if self.show_secrets { Secrets::Shown } else { Secrets::Hidden };
-        let options = Options { secrets, cluster_domain: self.cluster_domain, fetches: self.fetches };
+        let options = Options {
+            secrets,
+            cluster_domain: self.cluster_domain.as_deref(),
+            fetches: Some(&self.facts.fetches),
+        };
         let (mut rows, mut table) = (Vec::new(), None);
         for pod in wanted(self.facts, self.query) {
             // Pods come sorted by namespace: one table serves all of one.

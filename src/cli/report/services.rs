@@ -1,22 +1,37 @@
 //! `kdisco services`: kubectl's table, and how many endpoints are ready.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::dns::{service_names, zone};
 use super::{Report, optional};
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
 use crate::model::columns::{SERVICE_HEADINGS, Width, service_row};
+use crate::model::diagnose::diagnose;
+use crate::model::dns::{ClusterDomain, Zone};
 use crate::model::{Kind, Port, PortTarget, Service, ServiceFacts, ServiceType};
 
 /// The Services that were asked for.
 #[derive(Debug)]
 pub struct Services<'a> {
-    /// The facts.
-    pub facts: &'a Facts,
-    /// Which.
-    pub query: &'a Query,
+    facts: &'a Facts,
+    query: &'a Query,
+    /// Made when a document asks for names and findings.
+    zone: OnceCell<(ClusterDomain, Zone)>,
+}
+
+impl<'a> Services<'a> {
+    /// The Services of `query`.
+    pub fn new(facts: &'a Facts, query: &'a Query) -> Self {
+        Self { facts, query, zone: OnceCell::new() }
+    }
+
+    fn zone(&self) -> &(ClusterDomain, Zone) {
+        self.zone.get_or_init(|| zone(self.facts))
+    }
 }
 
 impl Report for Services<'_> {
@@ -60,6 +75,7 @@ impl Report for Services<'_> {
 
     fn item(&self, row: &Self::Row) -> Value {
         let service = &*row.service;
+        let (domain, zone) = self.zone();
         json!({
             "namespace": service.key.namespace,
             "name": service.key.name,
@@ -72,6 +88,8 @@ impl Report for Services<'_> {
             "selector": service.selector,
             "creationTimestamp": service.created,
             "endpoints": counts(self.facts, row).map(|(ready, total)| json!({ "ready": ready, "total": total })),
+            "dnsNames": service_names(self.facts, row, zone),
+            "findings": diagnose(row, &self.facts.snapshot, self.facts.now, domain.text()),
         })
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::verdict::{Verdict, has_address};
+use super::verdict::{Exclusion, Start, Times, Verdict, has_address, is_master};
 use crate::model::{ClusterSnapshot, Kind, Load, Service, Text};
 
 /// Upper case, and `_` for `-`; nothing else (kubelet: `makeEnvVariableName`). Also the rule for port names.
@@ -49,6 +49,10 @@ pub struct NamespaceVariables {
     namespace: Text,
     /// The namespace's Services by name, then `default/kubernetes` unless it is one of them.
     services: Box<[Arc<Service>]>,
+    /// Their times; `None` for those without an address.
+    times: Box<[Option<Times>]>,
+    /// Which of them is `default/kubernetes`.
+    master: Option<usize>,
     /// Sorted by name, then by Service.
     rows: Box<[Row]>,
     /// The Service called `kubernetes` in this namespace, when it is not the `default` one.
@@ -110,6 +114,8 @@ impl NamespaceVariables {
         }
         Arc::new(Self {
             namespace: namespace.into(),
+            times: services.iter().map(|s| has_address(s).then(|| Times::of(s))).collect(),
+            master: services.iter().position(|s| is_master(s)),
             services: services.into(),
             rows: rows.into(),
             own_kubernetes: own_kubernetes.filter(|_| namespace != "default"),
@@ -138,8 +144,18 @@ impl NamespaceVariables {
         self.master_unknown.as_deref()
     }
 
-    pub(super) fn own_kubernetes(&self) -> Option<&Service> {
-        self.own_kubernetes.map(|i| &*self.services[i])
+    /// The verdict on every Service for a container of a pod of this namespace.
+    pub(super) fn verdicts(&self, start: &Start, service_links: bool) -> Box<[Verdict]> {
+        let each = self.times.iter().enumerate().map(|(i, times)| match times {
+            None => Verdict::NotEligible(Exclusion::NoAddress),
+            Some(times) if service_links || self.master == Some(i) => times.verdict(start),
+            Some(_) => Verdict::NotEligible(Exclusion::LinksOff),
+        });
+        let mut verdicts: Box<[Verdict]> = each.collect();
+        if let (Some(master), Some(own)) = (self.master, self.own_kubernetes) {
+            verdicts[master] = verdicts[master].beside(verdicts[own]);
+        }
+        verdicts
     }
 
     pub(super) fn rows(&self) -> &[Row] {

@@ -653,7 +653,7 @@ fn doubling_references_are_given_up() {
         entries.push((&*pair[1], literal(&format!("$({0})$({0})", pair[0]))));
     }
     let environment = predicted(&snapshot(vec![]), &pod(container(entries)));
-    assert_eq!(environment.get("A20").unwrap().value_len, 2 << 20);
+    assert_eq!(environment.get("A20").unwrap().value_len(), 2 << 20);
     assert_eq!(said(&environment, "A21"), Some((Status::Uncertain, None)));
     assert_eq!(environment.get("A63").unwrap().value, None);
 }

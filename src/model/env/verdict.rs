@@ -142,40 +142,62 @@ pub fn exclusion(pod: &Pod, service: &Service) -> Option<Exclusion> {
     }
 }
 
-/// What the times say about an eligible Service.
-pub fn by_time(service: &Service, start: &Start) -> Verdict {
-    if !start.running {
-        return Verdict::NextStart;
-    }
-    let Some(at) = start.at else { return Verdict::Uncertain(Doubt::NoStartTime) };
-    let Some(created) = service.created else { return Verdict::Uncertain(Doubt::NoCreationTime) };
-    let after = seconds_between(created, at);
-    if after <= -SURELY_BEFORE {
-        return Verdict::Absent { early: -after };
-    }
-    if start.static_pod {
-        return Verdict::Uncertain(Doubt::StaticPod);
-    }
-    let older_than_predecessor = start.before.is_some_and(|end| seconds_between(created, end) >= 1);
-    if after < SURELY_AFTER && !older_than_predecessor {
-        return Verdict::Uncertain(Doubt::TooClose { after });
-    }
-    let since = service.changes.iter().position(|change| matters(change) && is_newer(change, service, start));
-    since.map_or(Verdict::Present, |change| Verdict::Stale { change })
+/// The times of a Service that verdicts depend on, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    created: Option<i64>,
+    /// The newest write that can have changed variables, and its place in [`Service::changes`]. The entry of the
+    /// creation itself does not count.
+    change: Option<(i64, usize)>,
 }
 
-/// Whether a write is not surely older than the container's environment. The entry of the creation itself does not
-/// count.
-fn is_newer(change: &SpecChange, service: &Service, start: &Start) -> bool {
-    service.created.is_none_or(|created| change.at > created)
-        && start.at.is_none_or(|at| seconds_between(change.at, at) < SURELY_AFTER)
+impl Times {
+    pub(super) fn of(service: &Service) -> Self {
+        let after_creation = |c: &SpecChange| service.created.is_none_or(|created| c.at > created);
+        let changes = service.changes.iter().enumerate().filter(|(_, c)| matters(c) && after_creation(c));
+        Self {
+            created: service.created.map(Timestamp::as_second),
+            // The entries are sorted, but a maximum needs no such promise.
+            change: changes.map(|(i, c)| (c.at.as_second(), i)).max_by_key(|(at, _)| *at),
+        }
+    }
+
+    /// What the times say about an eligible Service.
+    pub(super) fn verdict(self, start: &Start) -> Verdict {
+        if !start.running {
+            return Verdict::NextStart;
+        }
+        let Some(at) = start.at.map(Timestamp::as_second) else {
+            return Verdict::Uncertain(Doubt::NoStartTime);
+        };
+        let Some(created) = self.created else { return Verdict::Uncertain(Doubt::NoCreationTime) };
+        let after = at - created;
+        if after <= -SURELY_BEFORE {
+            return Verdict::Absent { early: -after };
+        }
+        if start.static_pod {
+            return Verdict::Uncertain(Doubt::StaticPod);
+        }
+        let older_than_predecessor = start.before.is_some_and(|end| end.as_second() - created >= 1);
+        if after < SURELY_AFTER && !older_than_predecessor {
+            return Verdict::Uncertain(Doubt::TooClose { after });
+        }
+        match self.change {
+            Some((changed, change)) if at - changed < SURELY_AFTER => Verdict::Stale { change },
+            _ => Verdict::Present,
+        }
+    }
 }
 
 /// Whether the address of a Service that was changed since the start is surely still the one from before: it only
 /// goes with an episode as ExternalName, which leaves an entry that owns `f:type`.
 pub(super) fn address_is_sure(service: &Service, start: &Start) -> bool {
     let may_move = |change: &SpecChange| change.owns_type || change.owns_cluster_ip;
-    !service.changes.iter().any(|change| may_move(change) && is_newer(change, service, start))
+    let is_newer = |change: &SpecChange| {
+        service.created.is_none_or(|created| change.at > created)
+            && start.at.is_none_or(|at| seconds_between(change.at, at) < SURELY_AFTER)
+    };
+    !service.changes.iter().any(|change| may_move(change) && is_newer(change))
 }
 
 /// Whether a write can have changed names or values of variables.
@@ -189,21 +211,26 @@ pub fn verdict(pod: &Pod, start: &Start, service: &Service, own_kubernetes: Opti
     if let Some(why) = exclusion(pod, service) {
         return Verdict::NotEligible(why);
     }
-    let own = by_time(service, start);
-    let rival = own_kubernetes.filter(|rival| is_master(service) && rival.key != service.key);
-    match rival.map(|rival| verdict(pod, start, rival, None)) {
-        None | Some(Verdict::NotEligible(_) | Verdict::Absent { .. }) => own,
-        Some(Verdict::NextStart | Verdict::Present | Verdict::Stale { .. }) => {
-            Verdict::NotEligible(Exclusion::Replaced)
-        }
-        Some(Verdict::Uncertain(_)) => match own {
-            Verdict::Absent { .. } => own,
-            _ => Verdict::Uncertain(Doubt::MaybeReplaced),
-        },
+    let by_time = Times::of(service).verdict(start);
+    match own_kubernetes.filter(|rival| is_master(service) && rival.key != service.key) {
+        Some(rival) => by_time.beside(verdict(pod, start, rival, None)),
+        None => by_time,
     }
 }
 
 impl Verdict {
+    /// The verdict on `default/kubernetes`, given that on the Service of that name in the pod's own namespace.
+    pub(super) fn beside(self, rival: Self) -> Self {
+        match rival {
+            Self::NotEligible(_) | Self::Absent { .. } => self,
+            Self::NextStart | Self::Present | Self::Stale { .. } => Self::NotEligible(Exclusion::Replaced),
+            Self::Uncertain(_) => match self {
+                Self::Absent { .. } => self,
+                _ => Self::Uncertain(Doubt::MaybeReplaced),
+            },
+        }
+    }
+
     /// Whether the container may have the Service's variables now: all but the excluded and the absent.
     pub fn may_be_there(self) -> bool {
         !matches!(self, Self::NotEligible(_) | Self::Absent { .. })

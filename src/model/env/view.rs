@@ -1,7 +1,7 @@
 //! Walking over a predicted environment: the variables by name, each with its reason and its candidates.
 
 use super::verdict::address_is_sure;
-use super::{ContainerEnvironment, Origin, Resolved, Status, resolve};
+use super::{ContainerEnvironment, Origin, Own, Resolved, Status, resolve};
 use crate::model::ObjectKey;
 
 /// One variable of a container.
@@ -17,11 +17,17 @@ pub struct Variable<'a> {
     pub origin: Origin,
     /// The Service that makes it; `None` for other origins, and where several Services make it with different values.
     pub service: Option<&'a ObjectKey>,
-    /// Length of the value in bytes, also where it is not shown; 0 where it is not known.
-    pub value_len: usize,
     environment: &'a ContainerEnvironment,
-    own: Option<usize>,
-    rows: Option<Resolved>,
+    place: Place,
+}
+
+/// Where a variable stands in its environment.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Among the pod's own.
+    Own(usize),
+    /// In the Services' table: the first row of the name.
+    Row(usize),
 }
 
 /// One of several Services that make the same variable.
@@ -40,7 +46,7 @@ impl<'a> Variable<'a> {
     pub fn reason(&self) -> Option<String> {
         let env = self.environment;
         let mut clauses = Vec::new();
-        if let Some(own) = self.own.map(|i| &env.own[i].1) {
+        if let Some(own) = self.own() {
             clauses.extend(own.note.clone());
             let services: Vec<_> = self.hidden().map(|c| format!("the Service {}", c.service.name)).collect();
             let hidden: Vec<_> = services.into_iter().chain(own.hides.clone()).collect();
@@ -50,10 +56,10 @@ impl<'a> Variable<'a> {
             if self.status == Status::NextStart && clauses.is_empty() {
                 clauses.push("the container is not running".to_owned());
             }
-        } else if let Some(rows) = self.rows {
+        } else if let Some(rows) = self.rows() {
             clauses.extend(self.service_reason(rows));
         }
-        if self.origin != Origin::Env || self.own.is_none() {
+        if self.origin != Origin::Env {
             let may_set = env.gaps.iter().filter(|gap| self.may_come_from(gap));
             clauses.extend(may_set.map(|gap| {
                 format!("unless {} {}, which {}, sets it", gap.kind.name(), gap.key.name, gap.why)
@@ -91,8 +97,8 @@ impl<'a> Variable<'a> {
     /// The Services that make a variable of this name in this container, if it comes from Services: one usually;
     /// several when they collide. Those that are absent are among them.
     pub fn candidates(&self) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
-        let range = if self.own.is_none() { self.rows.map(|_| self.name) } else { None };
-        self.environment.candidates(range)
+        let at = if let Place::Row(at) = self.place { Some(at) } else { None };
+        self.environment.candidates(at)
     }
 
     /// Candidates that the container may really have got it from.
@@ -102,13 +108,14 @@ impl<'a> Variable<'a> {
 
     /// The Services whose variable of this name the pod's own entry hides.
     pub fn hidden(&self) -> impl Iterator<Item = Candidate<'a>> + use<'a> {
-        let name = self.own.filter(|_| self.origin != Origin::Service).map(|_| self.name);
-        self.environment.candidates(name).filter(|c| c.status != Status::Absent)
+        let table = &self.environment.table;
+        let at = self.own().and_then(|_| table.position(self.name).ok());
+        self.environment.candidates(at).filter(|c| c.status != Status::Absent)
     }
 
     /// Whether several Services make it with different values.
     pub fn collides(&self) -> bool {
-        self.rows.is_some_and(|rows| rows.differing)
+        self.rows().is_some_and(|rows| rows.differing)
     }
 
     /// Whether the container may have it now, or would at its next start: all but the absent.
@@ -118,7 +125,29 @@ impl<'a> Variable<'a> {
 
     /// Bytes in the process' environment: name, `=`, value and the final NUL.
     pub fn bytes(&self) -> usize {
-        self.name.len() + self.value_len + 2
+        self.name.len() + self.value_len() + 2
+    }
+
+    /// Length of the value in bytes, also where it is not shown; 0 where it is not known.
+    pub fn value_len(&self) -> usize {
+        match self.place {
+            Place::Own(i) => self.environment.own[i].2.size,
+            Place::Row(at) => self.environment.table.rows()[at].value.len(),
+        }
+    }
+
+    fn own(&self) -> Option<&'a Own> {
+        match self.place {
+            Place::Own(i) => Some(&self.environment.own[i].2),
+            Place::Row(_) => None,
+        }
+    }
+
+    fn rows(&self) -> Option<Resolved> {
+        match self.place {
+            Place::Own(_) => None,
+            Place::Row(at) => Some(resolve(&self.environment.table, &self.environment.verdicts, at)),
+        }
     }
 }
 
@@ -130,11 +159,12 @@ impl ContainerEnvironment {
 
     /// One variable by name.
     pub fn get(&self, name: &str) -> Option<Variable<'_>> {
-        if let Ok(i) = self.own.binary_search_by(|(n, _)| (**n).cmp(name)) {
+        if let Ok(i) = self.own.binary_search_by(|(n, _, _)| (**n).cmp(name)) {
             return Some(self.own_variable(i));
         }
-        let found = resolve(&self.table, &self.verdicts, self.table.position(name).ok()?);
-        found.eligible.then(|| self.service_variable(found))
+        let at = self.table.position(name).ok()?;
+        let found = resolve(&self.table, &self.verdicts, at);
+        found.eligible.then(|| self.service_variable(found, at))
     }
 
     /// The variables that do not come from a Service's table, sorted by name.
@@ -153,21 +183,19 @@ impl ContainerEnvironment {
     }
 
     fn own_variable(&self, i: usize) -> Variable<'_> {
-        let (name, own) = &self.own[i];
+        let (name, _, own) = &self.own[i];
         Variable {
             name,
             value: own.value.as_deref(),
             status: own.status,
             origin: own.origin,
             service: None,
-            value_len: own.size,
             environment: self,
-            own: Some(i),
-            rows: None,
+            place: Place::Own(i),
         }
     }
 
-    fn service_variable(&self, found: Resolved) -> Variable<'_> {
+    fn service_variable(&self, found: Resolved, at: usize) -> Variable<'_> {
         let row = &self.table.rows()[found.row];
         let certain = !found.differing;
         Variable {
@@ -176,15 +204,13 @@ impl ContainerEnvironment {
             status: found.status,
             origin: Origin::Service,
             service: certain.then(|| &self.table.services()[row.service].key),
-            value_len: row.value.len(),
             environment: self,
-            own: None,
-            rows: Some(found),
+            place: Place::Row(at),
         }
     }
 
-    fn candidates(&self, name: Option<&str>) -> impl Iterator<Item = Candidate<'_>> + use<'_> {
-        let at = name.and_then(|name| self.table.position(name).ok());
+    /// What the rows of one name, the first of which is at `at`, come from.
+    fn candidates(&self, at: Option<usize>) -> impl Iterator<Item = Candidate<'_>> + use<'_> {
         let rows = at.map_or(&[][..], |at| &self.table.rows()[at..=at + self.table.rows()[at].rivals]);
         rows.iter().filter(|row| !matches!(self.verdicts[row.service], super::Verdict::NotEligible(_))).map(
             |row| Candidate {
@@ -211,26 +237,24 @@ impl<'a> Iterator for Variables<'a> {
 
     fn next(&mut self) -> Option<Variable<'a>> {
         let env = self.environment;
+        let rows = env.table.rows();
         loop {
-            let own = env.own.get(self.own).map(|(name, _)| &**name);
-            let Some(row) = env.table.rows().get(self.row) else {
-                own?;
-                self.own += 1;
-                return Some(env.own_variable(self.own - 1));
-            };
-            if let Some(name) = own
-                && name <= &*row.name
+            // The pod's own come before the rows that they stand in front of, or in the place of.
+            if let Some((name, before, _)) = env.own.get(self.own)
+                && *before <= self.row
             {
-                if *name == *row.name {
+                if let Some(row) = rows.get(*before).filter(|row| *row.name == **name) {
                     self.row += row.rivals + 1;
                 }
                 self.own += 1;
                 return Some(env.own_variable(self.own - 1));
             }
-            let found = resolve(&env.table, &env.verdicts, self.row);
+            let at = self.row;
+            rows.get(at)?;
+            let found = resolve(&env.table, &env.verdicts, at);
             self.row = found.end;
             if found.eligible {
-                return Some(env.service_variable(found));
+                return Some(env.service_variable(found, at));
             }
         }
     }
