@@ -104,7 +104,9 @@ pub fn print<R: Report>(report: &R, output: Output, out: &mut impl Write) -> io:
             serde_json::to_writer_pretty(&mut *out, &Document { report, rows: &rows })?;
             out.write_all(b"\n")?;
         }
-        Form::Yaml => serde_saphyr::to_io_writer(out, &Document { report, rows: &rows }).map_err(unwrap_io)?,
+        Form::Yaml => {
+            serde_saphyr::to_io_writer(out, &Document { report, rows: &rows }).map_err(unwrap_io)?
+        }
         Form::Name => print_names(report, &rows, out)?,
         Form::Table | Form::Wide => {
             print_table(report, &rows, output, !output.no_headers, &mut Widths::default(), out)?;
