@@ -128,6 +128,10 @@ impl App {
             }
             Message::Viewport(viewport) => self.resized(viewport),
             Message::Tick(now) => self.tick(now),
+            Message::Note(text) => {
+                self.note(text);
+                vec![]
+            }
             Message::Copied { id, outcome } => self.copied(id, outcome),
         };
         effects.extend(self.demand_pods());
@@ -268,6 +272,12 @@ impl App {
         vec![]
     }
 
+    /// The filter to begin with.
+    pub fn start_filter(&mut self, text: &str) {
+        self.services.filter = Line::new(text);
+        self.pods.filter = Line::new(text);
+    }
+
     /// A line about something that the start found odd.
     pub fn note(&mut self, text: String) {
         self.notify(Tone::Note, text);
@@ -296,7 +306,10 @@ impl App {
             }
             unfiltered += 1;
             if filter.is_empty() || filter.score_service(matcher, facts).is_some() {
-                rows.push(Row { item: facts.clone(), matched: filter.highlights(matcher, &facts.key().name) });
+                rows.push(Row {
+                    item: facts.clone(),
+                    matched: filter.highlights(matcher, &facts.key().name),
+                });
             }
         }
         table.set_rows(rows, unfiltered, page);
@@ -308,7 +321,8 @@ impl App {
         let filter = table.parse_filter();
         let mut unfiltered = 0;
         let mut rows = Vec::new();
-        let in_scope = snapshot.pods.iter().filter(|(namespace, _)| scope.is_some_and(|s| s.contains(namespace)));
+        let in_scope =
+            snapshot.pods.iter().filter(|(namespace, _)| scope.is_some_and(|s| s.contains(namespace)));
         for pod in in_scope.flat_map(|(_, pods)| pods.iter()) {
             unfiltered += 1;
             if filter.is_empty() || filter.score_pod(matcher, pod, snapshot.services_of(&pod.key)).is_some() {

@@ -4,16 +4,17 @@
 //! what is shown and predicts nothing. The runtime and the command line may use it; it uses `model` and `wire`.
 //!
 //! The way of the data: [`kubeconfig`] reads what kubectl would read and yields a `Target`; [`client`] turns that
-//! into connections; [`slim`] and [`convert`] turn bytes into facts; [`objects`] reads them from a saved file.
 //! into connections; [`convert`] makes facts of the objects that come through them, and [`store`] folds those into
-//! snapshots.
+//! snapshots. [`objects`] reads a saved file into one.
 
 pub mod client;
 pub mod convert;
 pub mod error;
 pub mod kubeconfig;
 pub mod objects;
+pub mod session;
 pub mod slim;
 pub mod store;
+pub mod watch;
 
 pub use error::{ApiError, ApiErrorKind};

@@ -58,6 +58,8 @@ pub enum Message {
     Viewport(Viewport),
     /// Time goes on. The only way the program learns what time it is.
     Tick(Timestamp),
+    /// Something worth a line happened outside (a sign-in plugin spoke).
+    Note(String),
     /// A copy came to an end.
     Copied {
         /// Of which effect.

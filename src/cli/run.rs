@@ -1,6 +1,6 @@
 //! From the command line to the exit code: which command does what with which facts.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -79,31 +79,33 @@ fn refused(error: &clap::Error) -> ExitCode {
 
 fn command(args: Args) -> Result<Exit, Stop> {
     let Args { explore, command } = args;
+    let Some(command) = command else {
+        return Ok(super::explore::run(&explore, &settings(&explore)?)?);
+    };
     let out = &mut io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let exit = match command {
-        None => explore_cluster(&explore)?,
-        Some(Command::Services { names, output }) => list(&explore, &names, &List::Services, output, out)?,
-        Some(Command::Endpoints { names, output }) => list(&explore, &names, &List::Endpoints, output, out)?,
-        Some(Command::Dns { names, output }) => list(&explore, &names, &List::Dns, output, out)?,
-        Some(Command::Env { names, container, show_secrets, output }) => {
+        Command::Services { names, output } => list(&explore, &names, &List::Services, output, out)?,
+        Command::Endpoints { names, output } => list(&explore, &names, &List::Endpoints, output, out)?,
+        Command::Dns { names, output } => list(&explore, &names, &List::Dns, output, out)?,
+        Command::Env { names, container, show_secrets, output } => {
             list(&explore, &names, &List::Env { container, show_secrets }, output, out)?
         }
-        Some(Command::Completions { shell }) => {
+        Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);
             out.write_all(&script)?;
             Exit::Fine
         }
-        Some(Command::Man) => {
+        Command::Man => {
             clap_mangen::Man::new(args::grammar()).render(out)?;
             Exit::Fine
         }
-        Some(Command::Config) => {
+        Command::Config => {
             let settings = settings(&explore)?;
             out.write_all(report::settings::toml(&settings).as_bytes())?;
             Exit::Fine
         }
-        Some(Command::Keys { output }) => {
+        Command::Keys { output } => {
             let keymap = settings(&explore)?.keymap;
             let text = match output {
                 KeysForm::Table => report::keys::table(&keymap),
@@ -150,20 +152,6 @@ fn wrong_settings(error: &LoadError) -> Failure {
         ),
     };
     Failure::new(Exit::Usage, what, why, hint)
-}
-
-/// The explorer on the screen.
-fn explore_cluster(explore: &Explore) -> Result<Exit, Failure> {
-    let _settings = settings(explore)?;
-    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "the explorer needs a terminal",
-            "Input or output is a file or a pipe.",
-            "For scripts there are commands: kdisco services, endpoints, dns, env (see kdisco --help).",
-        ));
-    }
-    Ok(Exit::Fine)
 }
 
 /// Gathers the facts and prints one list.

@@ -120,45 +120,43 @@ impl Converter {
         bytes: &[u8],
         encoding: Encoding,
     ) -> Result<(Object, Text), DecodeError> {
-        let unnamed = DecodeError::Unnamed(kind);
-        match kind {
+        let (object, version) = match kind {
             Kind::Service => {
                 let slim: slim::Service = decode(bytes, encoding)?;
-                let version = slim.metadata.as_ref().map(|m| m.resource_version.as_str().into());
-                self.service(&slim).map(Object::Service).zip(version)
+                (self.service(&slim).map(Object::Service), slim.metadata.map(|meta| meta.resource_version))
             }
             Kind::EndpointSlice => {
                 let slim: slim::EndpointSlice = decode(bytes, encoding)?;
-                let version = slim.metadata.as_ref().map(|m| m.resource_version.as_str().into());
-                self.slice(&slim).map(Object::Slice).zip(version)
+                (self.slice(&slim).map(Object::Slice), slim.metadata.map(|meta| meta.resource_version))
             }
             Kind::Pod => {
                 let slim: slim::Pod = decode(bytes, encoding)?;
-                let version = slim.metadata.as_ref().map(|m| m.resource_version.as_str().into());
-                self.pod(&slim).map(Object::Pod).zip(version)
+                (self.pod(&slim).map(Object::Pod), slim.metadata.map(|meta| meta.resource_version))
             }
             Kind::Namespace => {
                 let slim: slim::Namespace = decode(bytes, encoding)?;
-                let version = slim.metadata.as_ref().map(|m| m.resource_version.as_str().into());
-                self.namespace(&slim).map(Object::Namespace).zip(version)
+                (
+                    self.namespace(&slim).map(Object::Namespace),
+                    slim.metadata.map(|meta| meta.resource_version),
+                )
             }
             Kind::ConfigMap => {
-                let slim: slim::ConfigMap = decode(bytes, encoding)?;
-                let version = slim.metadata.as_ref().map(|m| m.resource_version.as_str().into());
-                self.config_map(slim).map(Object::ConfigMap).zip(version)
+                let mut slim: slim::ConfigMap = decode(bytes, encoding)?;
+                let version = slim.metadata.as_mut().map(|meta| std::mem::take(&mut meta.resource_version));
+                (self.config_map(slim).map(Object::ConfigMap), version)
             }
             Kind::Secret => {
-                let slim: slim::Secret = decode(bytes, encoding)?;
-                let version = slim.metadata.as_ref().map(|m| m.resource_version.as_str().into());
-                self.secret(slim).map(Object::Secret).zip(version)
+                let mut slim: slim::Secret = decode(bytes, encoding)?;
+                let version = slim.metadata.as_mut().map(|meta| std::mem::take(&mut meta.resource_version));
+                (self.secret(slim).map(Object::Secret), version)
             }
             Kind::Node => {
                 let slim: slim::Node = decode(bytes, encoding)?;
-                let version = slim.metadata.as_ref().map(|m| m.resource_version.as_str().into());
-                self.node(&slim).map(Object::Node).zip(version)
+                (self.node(&slim).map(Object::Node), slim.metadata.map(|meta| meta.resource_version))
             }
-        }
-        .ok_or(unnamed)
+        };
+        let (object, version) = object.zip(version).ok_or(DecodeError::Unnamed(kind))?;
+        Ok((object, version.into()))
     }
 
     /// A BOOKMARK event's object, of whatever kind.

@@ -74,12 +74,7 @@ impl Store {
     pub fn apply(&mut self, delta: Delta) -> bool {
         match delta {
             Delta::Applied(object) => self.insert(object),
-            Delta::Deleted(kind, key) => {
-                for seen in self.listing_of(kind, &key.namespace) {
-                    seen.remove(&key);
-                }
-                self.remove(kind, &key)
-            }
+            Delta::Deleted(kind, key) => self.remove(kind, &key),
             Delta::Restarted { kind, namespace, objects } => {
                 self.apply(Delta::ListBegan(kind, namespace.clone()));
                 let mut changed = false;
@@ -142,23 +137,16 @@ impl Store {
         self.loads.contains_key(&(kind, None)) || self.loads.contains_key(&(kind, Some(namespace.clone())))
     }
 
-    /// What the lists under way that cover a namespace have mentioned.
-    fn listing_of(&mut self, kind: Kind, namespace: &str) -> impl Iterator<Item = &mut HashSet<ObjectKey>> {
-        let covers =
-            move |scope: &Scope| scope.0 == kind && scope.1.as_deref().is_none_or(|n| n == namespace);
-        self.listing.iter_mut().filter(move |(scope, _)| covers(scope)).map(|(_, seen)| seen)
-    }
-
     fn insert(&mut self, object: Object) -> bool {
-        if !self.listing.is_empty() {
+        for ((kind, namespace), seen) in &mut self.listing {
             let key = object.key();
-            for seen in self.listing_of(object.kind(), &key.namespace) {
-                seen.insert(key.clone());
+            if *kind == object.kind() && namespace.as_ref().is_none_or(|n| *n == key.namespace) {
+                seen.insert(key);
             }
         }
         match object {
             Object::Service(service) => self.services.insert(service),
-            Object::Slice(slice) => self.services.insert_slice(slice),
+            Object::Slice(slice) => self.services.insert_slice(&slice),
             Object::Pod(pod) => self.pods.insert(pod),
             Object::Namespace(namespace) => sorted::insert(&mut self.namespaces, namespace),
             Object::ConfigMap(data) => replace(&mut self.config_maps, data.key.clone(), data),

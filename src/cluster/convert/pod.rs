@@ -98,7 +98,7 @@ impl Converter {
         }
     }
 
-    /// core/v1 ContainerState: a state that says nothing is "waiting".
+    /// core/v1 `ContainerState`: a state that says nothing is "waiting".
     fn state(&mut self, slim: Option<&slim::ContainerState>) -> ContainerState {
         if let Some(running) = slim.and_then(|state| state.running.as_ref()) {
             return ContainerState::Running(timestamp(running.started_at));

@@ -1,5 +1,6 @@
 //! Services, and who changed them.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use serde::de::{IgnoredAny, MapAccess};
@@ -86,7 +87,7 @@ impl Converter {
                 })
             })
             .collect();
-        changes.sort_by(|a, b| b.at.cmp(&a.at));
+        changes.sort_by_key(|change| Reverse(change.at));
         changes.into()
     }
 }

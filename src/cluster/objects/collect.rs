@@ -91,13 +91,13 @@ fn pod_times(pod: &slim::Pod) -> impl Iterator<Item = Option<Time>> {
     let containers = status.flat_map(|s| {
         s.init_container_statuses.iter().chain(&s.container_statuses).chain(&s.ephemeral_container_statuses)
     });
-    let states = containers.flat_map(|c| [&c.state, &c.last_state]).flatten().flat_map(|state| {
+    let moments = containers.flat_map(|c| [&c.state, &c.last_state]).flatten().flat_map(|state| {
         let running = state.running.as_ref().and_then(|running| running.started_at);
         let ended = state.terminated.as_ref();
         [running, ended.and_then(|ended| ended.started_at), ended.and_then(|ended| ended.finished_at)]
     });
     let created = pod.metadata.iter().map(|meta| meta.creation_timestamp);
-    conditions.chain(states).chain(created)
+    conditions.chain(moments).chain(created)
 }
 
 fn latest(times: impl Iterator<Item = Option<Time>>) -> Option<Timestamp> {

@@ -16,7 +16,7 @@ use crate::model::Kind;
 
 /// One thing found in a file.
 pub(super) enum Slim {
-    Service(slim::Service),
+    Service(Box<slim::Service>),
     Slice(slim::EndpointSlice),
     Pod(Box<slim::Pod>),
     Namespace(slim::Namespace),
@@ -32,7 +32,7 @@ pub(super) enum Slim {
 impl Slim {
     fn read<'de, D: Deserializer<'de>>(kind: Kind, from: D) -> Result<Self, D::Error> {
         Ok(match kind {
-            Kind::Service => Self::Service(loose::read(from)?),
+            Kind::Service => Self::Service(Box::new(loose::read(from)?)),
             Kind::EndpointSlice => Self::Slice(loose::read(from)?),
             Kind::Pod => Self::Pod(Box::new(loose::read(from)?)),
             Kind::Namespace => Self::Namespace(loose::read(from)?),
@@ -113,7 +113,10 @@ impl Reader<'_> {
                 self.kindless.push(rest);
                 Ok(())
             }
-            Meaning::Unknown => self.nothing(),
+            Meaning::Unknown => {
+                self.nothing();
+                Ok(())
+            }
         }
     }
 
@@ -122,9 +125,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn nothing<E>(self) -> Result<(), E> {
+    fn nothing(self) {
         (self.sink)(Slim::Nothing);
-        Ok(())
     }
 }
 
@@ -187,7 +189,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
             Place::Items(kind) => Place::Entry(kind),
             Place::Entry(_) => {
                 while list.next_element::<IgnoredAny>()?.is_some() {}
-                return self.nothing();
+                self.nothing();
+                return Ok(());
             }
         };
         while list.next_element_seed(self.at(place))?.is_some() {}
@@ -195,28 +198,36 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        self.nothing()
+        self.nothing();
+        Ok(())
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.nothing()
+        self.nothing();
+        Ok(())
     }
 
     fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.nothing()
+        self.nothing();
+        Ok(())
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.nothing()
+        self.nothing();
+        Ok(())
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.nothing()
+        self.nothing();
+        Ok(())
     }
 
     /// `items: null` is how Go writes an empty list.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
-        if matches!(self.place, Place::Items(_)) { Ok(()) } else { self.nothing() }
+        if !matches!(self.place, Place::Items(_)) {
+            self.nothing();
+        }
+        Ok(())
     }
 }
 

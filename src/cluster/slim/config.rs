@@ -41,7 +41,7 @@ message! {
 }
 
 message! {
-    /// core/v1 NamespaceStatus.
+    /// core/v1 `NamespaceStatus`.
     NamespaceStatus {
         phase: String => "phase" (string, tag = "1"),
     }
@@ -56,7 +56,7 @@ message! {
 }
 
 message! {
-    /// core/v1 NodeStatus.
+    /// core/v1 `NodeStatus`.
     NodeStatus {
         allocatable: BTreeMap<String, Quantity> => "allocatable" (btree_map = "string, message", tag = "2"),
         conditions: Vec<NodeCondition> => "conditions" (message, repeated, tag = "4"),
@@ -64,7 +64,7 @@ message! {
 }
 
 message! {
-    /// core/v1 NodeCondition: its times only.
+    /// core/v1 `NodeCondition`: its times only.
     NodeCondition {
         last_heartbeat_time: Option<Time> => "lastHeartbeatTime" (message, optional, tag = "3"),
         last_transition_time: Option<Time> => "lastTransitionTime" (message, optional, tag = "4"),

@@ -9,7 +9,7 @@ use super::message;
 use crate::model::time::Timestamp;
 
 message! {
-    /// metav1.ObjectMeta, as far as every kind needs it.
+    /// `metav1.ObjectMeta`, as far as every kind needs it.
     ObjectMeta {
         name: String => "name" (string, tag = "1"),
         namespace: String => "namespace" (string, tag = "3"),
@@ -22,7 +22,7 @@ message! {
 }
 
 message! {
-    /// metav1.ObjectMeta with the field managers, which only Services need.
+    /// `metav1.ObjectMeta` with the field managers, which only Services need.
     ServiceMeta {
         name: String => "name" (string, tag = "1"),
         namespace: String => "namespace" (string, tag = "3"),
@@ -37,7 +37,7 @@ message! {
 }
 
 message! {
-    /// metav1.ObjectMeta with annotations and owners, which only Pods need.
+    /// `metav1.ObjectMeta` with annotations and owners, which only Pods need.
     PodMeta {
         name: String => "name" (string, tag = "1"),
         namespace: String => "namespace" (string, tag = "3"),
@@ -52,7 +52,7 @@ message! {
 }
 
 message! {
-    /// metav1.OwnerReference.
+    /// `metav1.OwnerReference`.
     OwnerReference {
         kind: String => "kind" (string, tag = "1"),
         name: String => "name" (string, tag = "3"),
@@ -61,7 +61,7 @@ message! {
 }
 
 message! {
-    /// metav1.ManagedFieldsEntry.
+    /// `metav1.ManagedFieldsEntry`.
     ManagedFieldsEntry {
         manager: String => "manager" (string, tag = "1"),
         time: Option<Time> => "time" (message, optional, tag = "4"),
@@ -70,7 +70,7 @@ message! {
     }
 }
 
-/// metav1.FieldsV1: a tree of field names, in JSON in either encoding.
+/// `metav1.FieldsV1`: a tree of field names, in JSON in either encoding.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct FieldsV1 {
     #[prost(bytes = "vec", tag = "1")]
@@ -84,7 +84,7 @@ impl Loose for FieldsV1 {
     }
 }
 
-/// metav1.Time and metav1.MicroTime. JSON writes RFC 3339.
+/// `metav1.Time` and `metav1.MicroTime`. JSON writes RFC 3339.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct Time {
     #[prost(int64, tag = "1")]
@@ -115,7 +115,7 @@ impl Loose for Time {
     }
 }
 
-/// intstr.IntOrString. JSON writes a number or a string.
+/// `intstr.IntOrString`. JSON writes a number or a string.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct IntOrString {
     /// 0: a number, 1: a string.
@@ -137,7 +137,7 @@ impl Loose for IntOrString {
     }
 }
 
-/// resource.Quantity. JSON writes a string, or a number in hand-written files.
+/// `resource.Quantity`. JSON writes a string, or a number in hand-written files.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Quantity {
     #[prost(string, tag = "1")]
@@ -162,14 +162,14 @@ message! {
 }
 
 message! {
-    /// metav1.ObjectMeta of a bookmark.
+    /// `metav1.ObjectMeta` of a bookmark.
     BookmarkMeta {
         resource_version: String => "resourceVersion" (string, tag = "6"),
         annotations: BTreeMap<String, String> => "annotations" (btree_map = "string, string", tag = "12"),
     }
 }
 
-/// runtime.Unknown: the envelope around an object in protobuf, after the four bytes `k8s\0`.
+/// `runtime.Unknown`: the envelope around an object in protobuf, after the four bytes `k8s\0`.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Unknown {
     #[prost(bytes = "bytes", tag = "2")]

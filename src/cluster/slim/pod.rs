@@ -18,7 +18,7 @@ message! {
 }
 
 message! {
-    /// core/v1 PodSpec.
+    /// core/v1 `PodSpec`.
     PodSpec {
         containers: Vec<Container> => "containers" (message, repeated, tag = "2"),
         dns_policy: String => "dnsPolicy" (string, tag = "6"),
@@ -39,7 +39,7 @@ message! {
 }
 
 message! {
-    /// core/v1 HostAlias.
+    /// core/v1 `HostAlias`.
     HostAlias {
         ip: String => "ip" (string, tag = "1"),
         hostnames: Vec<String> => "hostnames" (string, repeated, tag = "2"),
@@ -47,7 +47,7 @@ message! {
 }
 
 message! {
-    /// core/v1 PodDNSConfig.
+    /// core/v1 `PodDNSConfig`.
     PodDnsConfig {
         nameservers: Vec<String> => "nameservers" (string, repeated, tag = "1"),
         searches: Vec<String> => "searches" (string, repeated, tag = "2"),
@@ -56,7 +56,7 @@ message! {
 }
 
 message! {
-    /// core/v1 PodDNSConfigOption.
+    /// core/v1 `PodDNSConfigOption`.
     PodDnsConfigOption {
         name: String => "name" (string, tag = "1"),
         value: Option<String> => "value" (string, optional, tag = "2"),
@@ -64,7 +64,7 @@ message! {
 }
 
 message! {
-    /// core/v1 Container; EphemeralContainerCommon has the same fields under the same numbers.
+    /// core/v1 Container; `EphemeralContainerCommon` has the same fields under the same numbers.
     Container {
         name: String => "name" (string, tag = "1"),
         image: String => "image" (string, tag = "2"),
@@ -77,7 +77,7 @@ message! {
     }
 }
 
-/// core/v1 EphemeralContainer. Protobuf nests the common part, JSON has its fields inline.
+/// core/v1 `EphemeralContainer`. Protobuf nests the common part, JSON has its fields inline.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct EphemeralContainer {
     #[prost(message, optional, tag = "1")]
@@ -91,7 +91,7 @@ impl Loose for EphemeralContainer {
 }
 
 message! {
-    /// core/v1 ContainerPort.
+    /// core/v1 `ContainerPort`.
     ContainerPort {
         name: String => "name" (string, tag = "1"),
         container_port: i32 => "containerPort" (int32, tag = "3"),
@@ -100,7 +100,7 @@ message! {
 }
 
 message! {
-    /// core/v1 ResourceRequirements.
+    /// core/v1 `ResourceRequirements`.
     ResourceRequirements {
         limits: BTreeMap<String, Quantity> => "limits" (btree_map = "string, message", tag = "1"),
         requests: BTreeMap<String, Quantity> => "requests" (btree_map = "string, message", tag = "2"),
@@ -108,7 +108,7 @@ message! {
 }
 
 message! {
-    /// core/v1 EnvVar.
+    /// core/v1 `EnvVar`.
     EnvVar {
         name: String => "name" (string, tag = "1"),
         value: String => "value" (string, tag = "2"),
@@ -117,7 +117,7 @@ message! {
 }
 
 message! {
-    /// core/v1 EnvVarSource.
+    /// core/v1 `EnvVarSource`.
     EnvVarSource {
         field_ref: Option<ObjectFieldSelector> => "fieldRef" (message, optional, tag = "1"),
         resource_field_ref: Option<ResourceFieldSelector> => "resourceFieldRef" (message, optional, tag = "2"),
@@ -128,14 +128,14 @@ message! {
 }
 
 message! {
-    /// core/v1 ObjectFieldSelector.
+    /// core/v1 `ObjectFieldSelector`.
     ObjectFieldSelector {
         field_path: String => "fieldPath" (string, tag = "2"),
     }
 }
 
 message! {
-    /// core/v1 ResourceFieldSelector.
+    /// core/v1 `ResourceFieldSelector`.
     ResourceFieldSelector {
         container_name: String => "containerName" (string, tag = "1"),
         resource: String => "resource" (string, tag = "2"),
@@ -144,7 +144,7 @@ message! {
 }
 
 message! {
-    /// core/v1 ConfigMapKeySelector and SecretKeySelector.
+    /// core/v1 `ConfigMapKeySelector` and `SecretKeySelector`.
     KeySelector {
         object: Option<LocalObjectReference> => "name" (message, optional, tag = "1"),
         key: String => "key" (string, tag = "2"),
@@ -153,7 +153,7 @@ message! {
 }
 
 message! {
-    /// core/v1 FileKeySelector.
+    /// core/v1 `FileKeySelector`.
     FileKeySelector {
         path: String => "path" (string, tag = "2"),
         key: String => "key" (string, tag = "3"),
@@ -162,7 +162,7 @@ message! {
 }
 
 message! {
-    /// core/v1 EnvFromSource.
+    /// core/v1 `EnvFromSource`.
     EnvFromSource {
         prefix: String => "prefix" (string, tag = "1"),
         config_map_ref: Option<EnvSource> => "configMapRef" (message, optional, tag = "2"),
@@ -171,14 +171,14 @@ message! {
 }
 
 message! {
-    /// core/v1 ConfigMapEnvSource and SecretEnvSource.
+    /// core/v1 `ConfigMapEnvSource` and `SecretEnvSource`.
     EnvSource {
         object: Option<LocalObjectReference> => "name" (message, optional, tag = "1"),
         optional: Option<bool> => "optional" (bool, optional, tag = "2"),
     }
 }
 
-/// core/v1 LocalObjectReference. Protobuf nests it, JSON has its `name` inline in the object around.
+/// core/v1 `LocalObjectReference`. Protobuf nests it, JSON has its `name` inline in the object around.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct LocalObjectReference {
     #[prost(string, tag = "1")]
@@ -196,7 +196,7 @@ impl Loose for LocalObjectReference {
 }
 
 message! {
-    /// core/v1 PodStatus.
+    /// core/v1 `PodStatus`.
     PodStatus {
         phase: String => "phase" (string, tag = "1"),
         conditions: Vec<PodCondition> => "conditions" (message, repeated, tag = "2"),
@@ -213,14 +213,14 @@ message! {
 }
 
 message! {
-    /// core/v1 PodIP and HostIP.
+    /// core/v1 `PodIP` and `HostIP`.
     Address {
         ip: String => "ip" (string, tag = "1"),
     }
 }
 
 message! {
-    /// core/v1 PodCondition.
+    /// core/v1 `PodCondition`.
     PodCondition {
         kind: String => "type" (string, tag = "1"),
         status: String => "status" (string, tag = "2"),
@@ -231,7 +231,7 @@ message! {
 }
 
 message! {
-    /// core/v1 ContainerStatus.
+    /// core/v1 `ContainerStatus`.
     ContainerStatus {
         name: String => "name" (string, tag = "1"),
         state: Option<ContainerState> => "state" (message, optional, tag = "2"),
@@ -243,7 +243,7 @@ message! {
 }
 
 message! {
-    /// core/v1 ContainerState.
+    /// core/v1 `ContainerState`.
     ContainerState {
         waiting: Option<ContainerStateWaiting> => "waiting" (message, optional, tag = "1"),
         running: Option<ContainerStateRunning> => "running" (message, optional, tag = "2"),
@@ -252,21 +252,21 @@ message! {
 }
 
 message! {
-    /// core/v1 ContainerStateWaiting.
+    /// core/v1 `ContainerStateWaiting`.
     ContainerStateWaiting {
         reason: String => "reason" (string, tag = "1"),
     }
 }
 
 message! {
-    /// core/v1 ContainerStateRunning.
+    /// core/v1 `ContainerStateRunning`.
     ContainerStateRunning {
         started_at: Option<Time> => "startedAt" (message, optional, tag = "1"),
     }
 }
 
 message! {
-    /// core/v1 ContainerStateTerminated.
+    /// core/v1 `ContainerStateTerminated`.
     ContainerStateTerminated {
         exit_code: i32 => "exitCode" (int32, tag = "1"),
         signal: i32 => "signal" (int32, tag = "2"),

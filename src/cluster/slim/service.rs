@@ -15,7 +15,7 @@ message! {
 }
 
 message! {
-    /// core/v1 ServiceSpec.
+    /// core/v1 `ServiceSpec`.
     ServiceSpec {
         ports: Vec<ServicePort> => "ports" (message, repeated, tag = "1"),
         selector: BTreeMap<String, String> => "selector" (btree_map = "string, string", tag = "2"),
@@ -31,7 +31,7 @@ message! {
 }
 
 message! {
-    /// core/v1 ServicePort.
+    /// core/v1 `ServicePort`.
     ServicePort {
         name: String => "name" (string, tag = "1"),
         protocol: String => "protocol" (string, tag = "2"),
@@ -43,21 +43,21 @@ message! {
 }
 
 message! {
-    /// core/v1 ServiceStatus.
+    /// core/v1 `ServiceStatus`.
     ServiceStatus {
         load_balancer: Option<LoadBalancerStatus> => "loadBalancer" (message, optional, tag = "1"),
     }
 }
 
 message! {
-    /// core/v1 LoadBalancerStatus.
+    /// core/v1 `LoadBalancerStatus`.
     LoadBalancerStatus {
         ingress: Vec<LoadBalancerIngress> => "ingress" (message, repeated, tag = "1"),
     }
 }
 
 message! {
-    /// core/v1 LoadBalancerIngress.
+    /// core/v1 `LoadBalancerIngress`.
     LoadBalancerIngress {
         ip: String => "ip" (string, tag = "1"),
         hostname: String => "hostname" (string, tag = "2"),

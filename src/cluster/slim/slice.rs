@@ -27,7 +27,7 @@ message! {
 }
 
 message! {
-    /// discovery/v1 EndpointConditions. Pointers in the API: absent is not false.
+    /// discovery/v1 `EndpointConditions`. Pointers in the API: absent is not false.
     EndpointConditions {
         ready: Option<bool> => "ready" (bool, optional, tag = "1"),
         serving: Option<bool> => "serving" (bool, optional, tag = "2"),
@@ -36,7 +36,7 @@ message! {
 }
 
 message! {
-    /// discovery/v1 EndpointHints.
+    /// discovery/v1 `EndpointHints`.
     EndpointHints {
         for_zones: Vec<Named> => "forZones" (message, repeated, tag = "1"),
         for_nodes: Vec<Named> => "forNodes" (message, repeated, tag = "2"),
@@ -44,14 +44,14 @@ message! {
 }
 
 message! {
-    /// discovery/v1 ForZone and ForNode.
+    /// discovery/v1 `ForZone` and `ForNode`.
     Named {
         name: String => "name" (string, tag = "1"),
     }
 }
 
 message! {
-    /// discovery/v1 EndpointPort.
+    /// discovery/v1 `EndpointPort`.
     EndpointPort {
         name: String => "name" (string, tag = "1"),
         protocol: String => "protocol" (string, tag = "2"),
@@ -60,7 +60,7 @@ message! {
 }
 
 message! {
-    /// core/v1 ObjectReference.
+    /// core/v1 `ObjectReference`.
     ObjectReference {
         kind: String => "kind" (string, tag = "1"),
         namespace: String => "namespace" (string, tag = "2"),

@@ -44,7 +44,7 @@ pub(super) fn remove<T: Named>(list: &mut Arc<Vec<Arc<T>>>, name: &str) -> bool 
 fn find<T: Named>(list: &[Arc<T>], name: &str) -> Result<usize, usize> {
     // Lists arrive in order: the end is the likeliest place.
     match list.last() {
-        Some(last) if last.name() < name => Err(list.len()),
+        Some(end) if end.name() < name => Err(list.len()),
         _ => list.binary_search_by(|object| object.name().cmp(name)),
     }
 }
