@@ -63,7 +63,7 @@ pub struct Demo {
 /// When no port can be bound, the kubeconfig cannot be written, or a file of `assets/demo` cannot be read.
 pub async fn start(options: Options) -> io::Result<Demo> {
     let now = Timestamp::now();
-    let world = World::story(now, options.script).map_err(io::Error::other)?;
+    let world = World::story(now, options.script, options.scale).map_err(io::Error::other)?;
     let shared = Arc::new(Shared::new(world));
     let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();
