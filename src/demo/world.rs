@@ -27,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The revision that the world begins with; a cluster of some months has seen a few.
 const FIRST_REVISION: u64 = 412_000;
@@ -85,6 +86,10 @@ pub(super) struct World {
     crashing: BTreeSet<(Resource, Key)>,
     random: Random,
     script: Option<Script>,
+    /// Rung when something has been put into the queue.
+    alarm: Arc<Notify>,
+    /// The ports that Services had before they were changed, and when that was.
+    former: BTreeMap<Key, (Timestamp, Value)>,
 }
 
 impl World {
@@ -105,6 +110,8 @@ impl World {
             crashing: BTreeSet::new(),
             random: Random::new(0x6b64_6973_636f),
             script: None,
+            alarm: Arc::default(),
+            former: BTreeMap::new(),
         };
         world.schedule(BEAT, Due::Beat);
         world
@@ -164,6 +171,18 @@ impl World {
         self.queue.first_key_value().map(|((at, _), _)| *at)
     }
 
+    /// Rings when that may have become earlier.
+    pub(super) fn alarm(&self) -> Arc<Notify> {
+        Arc::clone(&self.alarm)
+    }
+
+    /// The ports that a Service had at a time, if they are known to have been others than today.
+    pub(super) fn former_ports(&self, service: &Value, at: Timestamp) -> Option<&Value> {
+        let text = |key: &str| service["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let (changed, ports) = self.former.get(&(text("namespace"), text("name")))?;
+        (at < *changed).then_some(ports)
+    }
+
     /// Lets everything happen up to a time, in order.
     pub(super) fn advance(&mut self, to: Timestamp) {
         while let Some(entry) = self.queue.first_entry()
@@ -188,6 +207,7 @@ impl World {
     fn schedule(&mut self, after: SignedDuration, due: Due) {
         self.queued += 1;
         self.queue.insert((self.now + after, self.queued), due);
+        self.alarm.notify_one();
     }
 
     /// Lets a pod terminate; says what it is now, `None` when there is none.

@@ -1,7 +1,7 @@
 //! Reads `assets/demo/world.yaml`: manifests as people write them, with their age, into objects as a cluster has them.
 //!
 //! Beside the manifest's own fields an entry may have: `age` (how long it exists), `edited` (a later change of a
-//! Service: `{age, manager}`), and for workloads `hash` (the revision its pods are named by), `pods` (those that
+//! Service: `{age, manager, before}`, with the ports of before), and for workloads `hash` (the revision its pods are named by), `pods` (those that
 //! exist, see [`Plan`]), `spare` (the addresses that later pods get) and `becomes: crashing`. A bare Pod has the
 //! fields of a plan itself.
 
@@ -118,7 +118,14 @@ fn entry(world: &mut World, mut entry: Value) -> Result<(), String> {
             let edited = take(&mut entry, "edited");
             service::complete(&mut entry);
             let edit = match edited["manager"].as_str() {
-                Some(manager) => Some((manager, ago(world, &edited["age"])?)),
+                Some(manager) => {
+                    let changed = ago(world, &edited["age"])?;
+                    let key = |key: &str| entry["metadata"][key].as_str().unwrap_or_default().to_owned();
+                    let mut before = json!({"metadata": {}, "spec": {"ports": edited["before"]}});
+                    service::complete(&mut before);
+                    world.former.insert((key("namespace"), key("name")), (changed, before["spec"]["ports"].clone()));
+                    Some((manager, changed))
+                }
                 None => None,
             };
             entry["metadata"]["managedFields"] = service::managed_fields(&entry, created, edit);
