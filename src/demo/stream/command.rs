@@ -30,7 +30,6 @@ pub(super) fn start(
 ) -> Result<Answer, Refusal> {
     let pod = pod(shared, target)?;
     let container = container(&pod, query.get("container"))?;
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
     let running = statuses.into_iter().any(|one| one["name"] == container["name"] && one["state"]["running"].is_object());
     if !running {
@@ -45,7 +44,6 @@ pub(super) fn start(
     }
     let wanted = choose(&request, &["v5.channel.k8s.io", "v4.channel.k8s.io"], false)?;
     let output = exec::run(&shared.world(), &pod, container, &command);
-    let _ = name;
     let (answer, upgrade) = agree(request, &wanted, "");
     shared.spawn(run(upgrade, wanted, move |duplex| tell(duplex, output)));
     Ok(answer)

@@ -13,8 +13,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 /// How many messages wait in each direction before the writer has to.
 const WAITING: usize = 16;
@@ -125,7 +126,8 @@ where
                 return;
             }
         }
-        let _ = sink.send(Message::Close(None)).await;
+        let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::from_static("") };
+        let _ = sink.send(Message::Close(Some(normal))).await;
     };
     tokio::select! {
         () = reading => {}
