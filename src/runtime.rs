@@ -7,8 +7,3 @@ pub mod clipboard;
 pub mod clock;
 
 pub mod input;
-
-
-
-
-
