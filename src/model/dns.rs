@@ -15,10 +15,14 @@ use serde::{Serialize, Serializer};
 
 use super::ObjectKey;
 
+pub mod answer;
+mod backend;
+pub mod cluster;
 pub mod corefile;
 pub mod domain;
 pub mod forms;
 mod hits;
+pub mod hosts;
 pub mod name;
 pub mod records;
 pub mod resolvconf;
@@ -27,6 +31,9 @@ pub mod search;
 pub mod selector;
 pub mod server;
 
+pub use answer::{Answer, Open};
+pub use backend::Parsed;
+pub use cluster::Cluster;
 pub use corefile::Corefile;
 pub use domain::{ClusterDomain, DomainSource};
 pub use forms::{FormKind, NameForm, Step, Viewpoint, names_for, shortest};
