@@ -1,1 +1,10 @@
-//! The `cli` layer.
+//! The command line: arguments, commands, reports.
+//!
+//! What it is: the only place that knows all others. What it is not: it computes nothing about Kubernetes; reports
+//! print what `model` says.
+
+pub mod args;
+pub mod facts;
+pub mod failure;
+pub mod names;
+pub mod report;

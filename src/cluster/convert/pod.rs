@@ -90,6 +90,7 @@ impl Converter {
         ContainerStatus {
             name: self.intern.text(&slim.name),
             ready: slim.ready,
+            started: slim.started == Some(true),
             restarts: slim.restart_count,
             state: self.state(slim.state.as_ref()),
             last_finished: last.and_then(|last| timestamp(last.finished_at)),

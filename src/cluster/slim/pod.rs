@@ -238,6 +238,7 @@ message! {
         last_state: Option<ContainerState> => "lastState" (message, optional, tag = "3"),
         ready: bool => "ready" (bool, tag = "4"),
         restart_count: i32 => "restartCount" (int32, tag = "5"),
+        started: Option<bool> => "started" (bool, optional, tag = "9"),
     }
 }
 

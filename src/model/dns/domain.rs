@@ -46,6 +46,14 @@ impl std::fmt::Display for DomainSource {
     }
 }
 
+impl Default for ClusterDomain {
+    /// Kubernetes' usual one, marked as assumed.
+    fn default() -> Self {
+        let name = Name::parse("cluster.local").unwrap_or_else(|_| Name::root());
+        Self { name, how: DomainSource::Assumed }
+    }
+}
+
 impl ClusterDomain {
     /// The domain as the objects tell it. `server` is the one of the same snapshot.
     pub fn of(snapshot: &ClusterSnapshot, server: &Server) -> Self {

@@ -1,0 +1,259 @@
+//! The listener and the way of a request through it.
+
+use super::body::{Answer, Body, answer, json, text, whole};
+use super::faults::{Failure, Faults};
+use super::request::{Query, Route, Target, View, route, verb, view};
+use super::rights::{Attributes, User};
+use super::status::Refusal;
+use super::{discovery, list, table, watch, write};
+use crate::demo::world::World;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// The largest body that is read.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// What all requests share.
+pub(in crate::demo) struct Shared {
+    world: Mutex<World>,
+    pub(in crate::demo) faults: Faults,
+}
+
+impl Shared {
+    /// A server's state over a world.
+    pub(in crate::demo) fn new(world: World) -> Self {
+        Self { world: Mutex::new(world), faults: Faults::default() }
+    }
+
+    /// The world, for a short time: never across an `await`.
+    pub(in crate::demo) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves a listener until the task is dropped, and all its connections with it.
+pub(in crate::demo) async fn serve(listener: TcpListener, shared: Arc<Shared>, user: User) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection(stream, Arc::clone(&shared), user));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>, of_port: User) {
+    // Answers are small and many: waiting to fill segments would only slow them down.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(respond(request, &shared, of_port).await) }
+    });
+    // A client that goes away in the middle is nobody's error.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+}
+
+async fn respond(request: Request<Incoming>, shared: &Arc<Shared>, of_port: User) -> Answer {
+    if !is_loopback(request.headers().get(HOST)) {
+        return text(StatusCode::FORBIDDEN, "Forbidden: the demo answers to loopback names only\n");
+    }
+    let head = request.method() == Method::HEAD;
+    let result = dispatch(request, shared, of_port).await;
+    let mut answer = result.unwrap_or_else(|refusal| refusal.answer());
+    answer.headers_mut().insert("cache-control", HeaderValue::from_static("no-cache, private"));
+    if head {
+        *answer.body_mut() = whole("");
+    }
+    answer
+}
+
+/// Whether a Host header names this machine: what a web page of somebody else can't bring about (DNS rebinding).
+fn is_loopback(host: Option<&HeaderValue>) -> bool {
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Everything about a request but its body.
+struct Asked {
+    path: String,
+    query: Query,
+    user: User,
+}
+
+async fn dispatch(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    of_port: User,
+) -> Result<Answer, Refusal> {
+    let asked = Asked {
+        path: request.uri().path().to_owned(),
+        query: Query::parse(request.uri().query().unwrap_or_default()),
+        user: User::of(request.headers(), of_port)?,
+    };
+    let route = route(&asked.path);
+    let what = match &route {
+        Route::Objects(target) => Some(Attributes::of(verb(request.method(), target, &asked.query), target)),
+        _ => None,
+    };
+    let scope = what.as_ref().map(Attributes::scope).unwrap_or_default();
+    let fault = shared.faults.strike(&scope);
+    if let Some(answer) = fault.as_ref().and_then(Failure::instead) {
+        return Ok(answer);
+    }
+    if fault == Some(Failure::Silent) {
+        std::future::pending::<()>().await;
+    }
+    let answer = match (route, what) {
+        (Route::Objects(target), Some(what)) => {
+            if fault == Some(Failure::Forbidden) || !asked.user.may(&what, &shared.faults) {
+                return Err(asked.user.refusal(&what, &target));
+            }
+            let gone = fault == Some(Failure::Gone);
+            objects(request, shared, &asked, target, what.verb.as_str(), gone).await
+        }
+        (Route::Review(kind), _) => review(request, shared, &asked, &kind).await,
+        (other, _) => plain(request.method(), &other),
+    };
+    match fault {
+        Some(fault) => answer.map(|answer| answer.map(|body: Body| fault.spoil(body))),
+        None => answer,
+    }
+}
+
+fn plain(method: &Method, route: &Route) -> Result<Answer, Refusal> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Refusal::not_allowed());
+    }
+    Ok(match route {
+        Route::Version => discovery::version(),
+        Route::Health => text(StatusCode::OK, "ok"),
+        Route::CoreVersions => discovery::core_versions("127.0.0.1"),
+        Route::Groups => discovery::groups(),
+        Route::Group(name) => discovery::one_group(name)?,
+        Route::Resources(group) => discovery::resources(group)?,
+        Route::Objects(_) | Route::Review(_) | Route::Unknown => return Err(Refusal::no_such_path()),
+    })
+}
+
+async fn review(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    asked: &Asked,
+    kind: &str,
+) -> Result<Answer, Refusal> {
+    if request.method() != Method::POST {
+        return Err(Refusal::not_allowed());
+    }
+    let body = read(request).await?;
+    let posted = serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+    let answer = asked.user.review(kind, &posted, &shared.faults).ok_or_else(Refusal::no_such_path)?;
+    Ok(json(StatusCode::CREATED, &answer))
+}
+
+/// Reads a body that has to be small.
+pub(in crate::demo) async fn read(request: Request<Incoming>) -> Result<bytes::Bytes, Refusal> {
+    let body = Limited::new(request.into_body(), LARGEST_BODY).collect().await;
+    body.map(http_body_util::Collected::to_bytes)
+        .map_err(|error| Refusal::bad_request(format!("the body can't be read: {error}")))
+}
+
+async fn objects(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    asked: &Asked,
+    target: Target,
+    verb: &str,
+    gone: bool,
+) -> Result<Answer, Refusal> {
+    let query = &asked.query;
+    match (verb, target.sub.as_deref()) {
+        ("list" | "watch", _) => {
+            let view = view(request.headers())?;
+            if verb == "watch" {
+                return watch::start(shared, target, query, view, gone);
+            }
+            if gone {
+                return Err(Refusal::expired("The resourceVersion for the provided list is too old."));
+            }
+            let mut world = shared.world();
+            let listing = list::choose(&mut world.store, &target, query)?;
+            let now = world.now();
+            drop(world);
+            Ok(listing.answer(target.resource, view, query, now))
+        }
+        ("get", None | Some("status" | "scale")) => get(shared, &target, view(request.headers())?, query),
+        ("delete", None) => {
+            let body = read(request).await?;
+            write::delete(shared, &target, query, &body)
+        }
+        ("patch", _) => {
+            let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            let kind = kind.unwrap_or_default().to_owned();
+            let body = read(request).await?;
+            write::patch(shared, &target, query, &kind, &body)
+        }
+        (_, Some(_)) => Err(Refusal::no_such_path()),
+        _ => Err(Refusal::not_allowed()),
+    }
+}
+
+fn get(shared: &Shared, target: &Target, view: View, query: &Query) -> Result<Answer, Refusal> {
+    let (resource, name) = (target.resource, target.name.as_deref().unwrap_or_default());
+    let world = shared.world();
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    let object =
+        world.store.get(resource, namespace, name).ok_or_else(|| Refusal::not_found(resource, name))?;
+    let now = world.now();
+    drop(world);
+    if target.sub.as_deref() == Some("scale") {
+        return Ok(json(StatusCode::OK, &write::scale(&object.value())));
+    }
+    Ok(match view {
+        View::Plain => answer(StatusCode::OK, "application/json", whole(object.whole(resource))),
+        View::Metadata => json(StatusCode::OK, &table::metadata_only(&object)),
+        View::Table => {
+            let metadata = serde_json::json!({"resourceVersion": object.version.to_string()});
+            let rows = std::slice::from_ref(&object);
+            json(StatusCode::OK, &table::whole(resource, rows, metadata, query.get("includeObject"), now))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered() {
+        let loopback = |host: &'static str| is_loopback(Some(&HeaderValue::from_static(host)));
+        for yes in ["127.0.0.1:8443", "127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:80", "127.9.9.9:1"] {
+            assert!(loopback(yes), "{yes}");
+        }
+        for no in ["evil.example", "evil.example:80", "127.0.0.1.evil.example:80", "10.0.0.1:80", ""] {
+            assert!(!loopback(no), "{no}");
+        }
+        assert!(!is_loopback(None));
+    }
+}
