@@ -39,7 +39,12 @@ fn main() {
     }
     for (name, mut values) in figures {
         values.sort_by(f64::total_cmp);
-        println!("{name:36} median {:8.3}   {:.3} to {:.3}", values[values.len() / 2], values[0], values[values.len() - 1]);
+        println!(
+            "{name:36} median {:8.3}   {:.3} to {:.3}",
+            values[values.len() / 2],
+            values[0],
+            values[values.len() - 1]
+        );
     }
 }
 
@@ -49,7 +54,8 @@ fn run(arguments: &[String]) -> [f64; 7] {
     command.env("TERM", "xterm-256color");
     let mut terminal = Terminal::start(command, 160, 48);
     // A row of the table with its count, and the watches standing.
-    let counted = |text: &str| text.lines().any(|l| l.contains("/TCP") && l.contains("/5") || l.contains("5/5"));
+    let counted =
+        |text: &str| text.lines().any(|l| l.contains("/TCP") && l.contains("/5") || l.contains("5/5"));
     terminal.expect("Services with counts", |text| counted(text) && text.contains("live"));
     let start = terminal.started.elapsed();
     settle(&mut terminal, Duration::from_secs(1));

@@ -296,7 +296,10 @@ impl App {
             }
             unfiltered += 1;
             if filter.is_empty() || filter.score_service(matcher, facts).is_some() {
-                rows.push(Row { item: facts.clone(), matched: filter.highlights(matcher, &facts.key().name) });
+                rows.push(Row {
+                    item: facts.clone(),
+                    matched: filter.highlights(matcher, &facts.key().name),
+                });
             }
         }
         table.set_rows(rows, unfiltered, page);
@@ -308,7 +311,8 @@ impl App {
         let filter = table.parse_filter();
         let mut unfiltered = 0;
         let mut rows = Vec::new();
-        let in_scope = snapshot.pods.iter().filter(|(namespace, _)| scope.is_some_and(|s| s.contains(namespace)));
+        let in_scope =
+            snapshot.pods.iter().filter(|(namespace, _)| scope.is_some_and(|s| s.contains(namespace)));
         for pod in in_scope.flat_map(|(_, pods)| pods.iter()) {
             unfiltered += 1;
             if filter.is_empty() || filter.score_pod(matcher, pod, snapshot.services_of(&pod.key)).is_some() {

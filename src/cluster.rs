@@ -14,8 +14,6 @@ pub mod error;
 pub mod kubeconfig;
 pub mod objects;
 pub mod slim;
-
-pub use error::{ApiError, ApiErrorKind};
 pub mod store;
 
 pub use error::{ApiError, ApiErrorKind};

@@ -18,10 +18,10 @@ pub mod labels;
 pub mod names;
 pub mod objects;
 pub mod pod;
+pub mod quantity;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod selector;
-pub mod quantity;
 pub mod service;
 pub mod snapshot;
 pub mod text;

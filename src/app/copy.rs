@@ -16,10 +16,15 @@ impl App {
         let text = match self.focus {
             Pane::Main => self.best_name(),
             Pane::Endpoints => match &self.panes.subject {
-                Some(Subject::Pod(_)) => self.panes.leading.get(row).map(|s| name_in_namespaces(s.service.key())),
+                Some(Subject::Pod(_)) => {
+                    self.panes.leading.get(row).map(|s| name_in_namespaces(s.service.key()))
+                }
                 _ => self.panes.endpoints.get(row).map(|endpoint| {
                     let port = endpoint.ports.iter().find_map(|p| p.port);
-                    port.map_or_else(|| endpoint.address.to_string(), |port| host_port(&endpoint.address, port))
+                    port.map_or_else(
+                        || endpoint.address.to_string(),
+                        |port| host_port(&endpoint.address, port),
+                    )
                 }),
             },
             Pane::Dns => self.panes.records.get(row).map(|r| r.name.trim_end_matches('.').to_owned()),
@@ -46,7 +51,10 @@ impl App {
                 let where_ = if self.viewpoint == super::Viewpoint::Laptop { "this laptop" } else { "there" };
                 self.notify(
                     Tone::Note,
-                    format!("{} has no name that resolves on {where_}: this one works inside the cluster", facts.key().name),
+                    format!(
+                        "{} has no name that resolves on {where_}: this one works inside the cluster",
+                        facts.key().name
+                    ),
                 );
                 Some(whole)
             }
@@ -57,7 +65,9 @@ impl App {
     /// A line of the Environment pane as `NAME=value`; a heading stands for all lines below it.
     fn environment_text(&self, row: usize) -> Option<String> {
         match self.panes.environment.as_ref()? {
-            EnvironmentPane::Service(variables) => variables.get(row).map(|(name, value)| format!("{name}={value}")),
+            EnvironmentPane::Service(variables) => {
+                variables.get(row).map(|(name, value)| format!("{name}={value}"))
+            }
             EnvironmentPane::Container { environment, rows, .. } => {
                 let line = |name: &str| {
                     let variable = environment.get(name)?;

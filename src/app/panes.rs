@@ -192,7 +192,9 @@ impl Panes {
     }
 
     pub(super) fn step(&mut self, pane: Pane, by: isize, page: usize) {
-        self.with_cursor(pane, |cursor, panes, len| cursor.step(by, len, page, |row| panes.key_at(pane, row)));
+        self.with_cursor(pane, |cursor, panes, len| {
+            cursor.step(by, len, page, |row| panes.key_at(pane, row))
+        });
     }
 
     pub(super) fn go(&mut self, pane: Pane, to: usize, page: usize) {
@@ -200,7 +202,9 @@ impl Panes {
     }
 
     pub(super) fn scroll(&mut self, pane: Pane, by: isize, page: usize) {
-        self.with_cursor(pane, |cursor, panes, len| cursor.scroll(by, len, page, |row| panes.key_at(pane, row)));
+        self.with_cursor(pane, |cursor, panes, len| {
+            cursor.scroll(by, len, page, |row| panes.key_at(pane, row))
+        });
     }
 }
 
@@ -346,7 +350,9 @@ impl App {
             Some((pod, name))
         });
         self.panes.environment = match (found, subject) {
-            (Some((pod, container)), _) => Some(environment_of(&snapshot, &self.panes.domain, pod, container, subject)),
+            (Some((pod, container)), _) => {
+                Some(environment_of(&snapshot, &self.panes.domain, pod, container, subject))
+            }
             (None, Subject::Service(facts)) if snapshot_knows_pods(&snapshot, facts) => {
                 Some(EnvironmentPane::Service(env::service_variables(&facts.service)))
             }
@@ -449,7 +455,9 @@ fn same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
 
 fn snapshot_knows_pods(snapshot: &ClusterSnapshot, facts: &ServiceFacts) -> bool {
     snapshot.pods.contains_key(&facts.key().namespace)
-        || snapshot.load(crate::model::Kind::Pod, &facts.key().namespace).is_some_and(crate::model::Load::is_live)
+        || snapshot
+            .load(crate::model::Kind::Pod, &facts.key().namespace)
+            .is_some_and(crate::model::Load::is_live)
 }
 
 fn environment_of(

@@ -17,9 +17,7 @@ fn backed(service: Service) -> ServiceFacts {
 }
 
 fn pods_of(namespace: &str, name: &str) -> Vec<Pod> {
-    [1, 2]
-        .map(|i| samples::pod(namespace, &format!("{name}-{i}")).labelled(&format!("app={name}")))
-        .into()
+    [1, 2].map(|i| samples::pod(namespace, &format!("{name}-{i}")).labelled(&format!("app={name}"))).into()
 }
 
 /// An explorer that is connected to a cluster with `my-app` and `mysql` in `default` and `cart` in `shop`.
@@ -328,7 +326,10 @@ fn notices_go_by_themselves() {
 #[test]
 fn a_connection_that_failed_is_tried_again_by_the_same_key() {
     let (mut app, _) = App::start(samples::now(), BTreeSet::new());
-    app.update(Message::ConnectFailed { epoch: 1, problem: Problem { what: "no".into(), ..Problem::default() } });
+    app.update(Message::ConnectFailed {
+        epoch: 1,
+        problem: Problem { what: "no".into(), ..Problem::default() },
+    });
     assert!(app.connection.problem.is_some());
     assert_eq!(press(&mut app, &[Action::Retry]), [Effect::Connect { epoch: 2, context: None }]);
     assert_eq!(app.connection.problem, None);
@@ -336,7 +337,9 @@ fn a_connection_that_failed_is_tried_again_by_the_same_key() {
 
 #[test]
 fn every_action_in_every_mode_is_survived() {
-    for opening in [None, Some(Action::Help), Some(Action::Palette), Some(Action::Filter), Some(Action::Detail)] {
+    for opening in
+        [None, Some(Action::Help), Some(Action::Palette), Some(Action::Filter), Some(Action::Detail)]
+    {
         for action in Action::ALL {
             for mut app in [explorer(), App::start(samples::now(), BTreeSet::new()).0] {
                 if let Some(opening) = opening {

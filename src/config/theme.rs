@@ -275,7 +275,12 @@ impl Theme {
             let place = format!("[roles] {word}");
             let Some(role) = Role::ALL.iter().find(|r| r.name() == word) else {
                 let message = nearest(word, Role::ALL.iter().map(|r| r.name())).map_or_else(
-                    || format!("no such role: {}", Role::ALL.iter().map(|r| r.name()).collect::<Vec<_>>().join(", ")),
+                    || {
+                        format!(
+                            "no such role: {}",
+                            Role::ALL.iter().map(|r| r.name()).collect::<Vec<_>>().join(", ")
+                        )
+                    },
                     |near| format!("no such role; \"{near}\" is one"),
                 );
                 return Err(source.complain(key.span().start, place, message));

@@ -64,14 +64,17 @@ fn filter(pen: &mut Pen<'_>, app: &App, row: Rect) {
         MainView::Pods => (app.pods.rows.len(), app.pods.unfiltered, &app.pods.filter_error),
     };
     let told = match error {
-        Some(why) => Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross))).and(Role::Bad, why.clone()),
+        Some(why) => {
+            Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross))).and(Role::Bad, why.clone())
+        }
         None => Spans::of(Role::Dim, format!("{shown} of {all}")),
     };
     // An error may take two thirds of the line: what is typed stays in sight.
     let most = if error.is_some() { row.width / 3 * 2 } else { row.width / 2 };
     let wide = u16::try_from(told.width()).unwrap_or(u16::MAX).min(most);
     let style = pen.style(Role::Key);
-    let used = 1 + pen.put(Rect { x: row.x + 1, ..row }.as_position(), row.width.saturating_sub(1), "/", style);
+    let used =
+        1 + pen.put(Rect { x: row.x + 1, ..row }.as_position(), row.width.saturating_sub(1), "/", style);
     let line = Rect { x: row.x + used, width: row.width.saturating_sub(used + wide + 2), ..row };
     input::draw(pen, line, app.filter_line());
     let place = Rect { x: line.right() + 1, width: row.right().saturating_sub(line.right() + 1), ..row };

@@ -182,7 +182,8 @@ fn empty(pen: &Pen<'_>, app: &App, kind: Kind) -> Face {
         None => format!("in {words}"),
     };
     let mut face = Face::new(Role::Info, Glyph::Info, format!("There are no {plural} {place}."));
-    let keys = [(Action::Namespaces, "chooses other namespaces"), (Action::AllNamespaces, "shows all of them")];
+    let keys =
+        [(Action::Namespaces, "chooses other namespaces"), (Action::AllNamespaces, "shows all of them")];
     for (action, what) in keys {
         if let Some(key) = pen.look.key(Mode::Browse, action) {
             face = face.line(Role::Dim, format!("{key} {what}."));

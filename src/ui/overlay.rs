@@ -24,8 +24,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, overlay: &Overlay, body: Rect) 
 /// Text to select with the terminal's own means: no mark, no colour, nothing cut.
 fn text(pen: &mut Pen<'_>, body: Rect, title: &str, lines: &[String], offset: usize) {
     let columns = usize::from(body.width.saturating_sub(6)).max(1);
-    let set: Vec<_> =
-        lines.iter().flat_map(|l| wrap(l, columns)).map(|l| Spans::of(Role::Text, l)).collect();
+    let set: Vec<_> = lines.iter().flat_map(|l| wrap(l, columns)).map(|l| Spans::of(Role::Text, l)).collect();
     let widest = set.iter().map(Spans::width).max().unwrap_or(0).max(title.len());
     let title = Spans::of(Role::TitleFocused, title.to_owned());
     let (columns, rows) = (size(widest), size(set.len()));

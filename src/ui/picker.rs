@@ -56,7 +56,12 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, picker: &Picker, body: Rect) {
             entry(pen, app, picker, shown, row, at, label);
         }
     }
-    let around = Rect { x: inner.x.saturating_sub(2), width: inner.width + 4, y: inner.y.saturating_sub(1), height: inner.height + 2 };
+    let around = Rect {
+        x: inner.x.saturating_sub(2),
+        width: inner.width + 4,
+        y: inner.y.saturating_sub(1),
+        height: inner.height + 2,
+    };
     frame::thumb(pen, around, list, offset, picker.shown.len(), Role::BorderFocused);
 }
 
@@ -91,7 +96,8 @@ fn entry(pen: &mut Pen<'_>, app: &App, picker: &Picker, entry: &Entry, row: Rect
     let text = crate::model::text::clean(&entry.label);
     let text = fit(&text, columns, Cut::Middle, ellipsis);
     let padding = " ".repeat(columns - width(&text) + 2);
-    let spans = spans.and(Role::Name, text.into_owned()).and(Role::Text, padding).and(Role::Dim, note(pen, entry));
+    let spans =
+        spans.and(Role::Name, text.into_owned()).and(Role::Text, padding).and(Role::Dim, note(pen, entry));
     pen.spans(row, &spans, look);
 }
 

@@ -80,7 +80,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, heading: Rect, rows: Rect) {
         if layout.shows(AGE_AT) {
             pen.ages(facts.service.created, app.now);
         }
-        layout.row(pen, room, look, |column| cell(app, facts, column).matched_in(column == NAME, &row.matched));
+        layout
+            .row(pen, room, look, |column| cell(app, facts, column).matched_in(column == NAME, &row.matched));
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) struct Services {
     /// Slice names by the Service that they say they belong to, which need not exist.
     behind: BTreeMap<ObjectKey, BTreeSet<Text>>,
     joined: Arc<Vec<Arc<ServiceFacts>>>,
+    /// Slices whose Service is not there, by that Service; the shared list is made of them.
+    strays_of: BTreeMap<ObjectKey, Vec<Arc<EndpointSlice>>>,
+    strays: Arc<Vec<Arc<EndpointSlice>>>,
     /// Services whose join is out of date.
     stale: BTreeSet<ObjectKey>,
     of_pods: OfPods,
@@ -85,6 +88,14 @@ impl Services {
         self.joined.clone()
     }
 
+    /// Slices whose Service is not there.
+    pub(super) fn strays(&mut self) -> Arc<Vec<Arc<EndpointSlice>>> {
+        if !self.stale.is_empty() {
+            self.join();
+        }
+        self.strays.clone()
+    }
+
     /// Which Services each pod is behind.
     pub(super) fn of_pods(&self) -> OfPods {
         self.of_pods.clone()
@@ -92,7 +103,7 @@ impl Services {
 
     /// Brings the stale joins up to date, in one pass over both sorted lists.
     fn join(&mut self) {
-        let mut changed = false;
+        let (mut changed, mut strayed) = (false, false);
         let mut facts = Vec::with_capacity(self.services.len());
         let mut known = self.joined.iter().peekable();
         for key in std::mem::take(&mut self.stale) {
@@ -103,6 +114,15 @@ impl Services {
             let now = self.services.get(&key).map(|service| {
                 ServiceFacts::new(service.clone(), self.slices_behind(&key).cloned().collect())
             });
+            let strays: Vec<_> = match now {
+                Some(_) => Vec::new(),
+                None => self.slices_behind(&key).cloned().collect(),
+            };
+            strayed |= if strays.is_empty() {
+                self.strays_of.remove(&key).is_some()
+            } else {
+                self.strays_of.insert(key, strays.clone()) != Some(strays)
+            };
             match (before, now) {
                 (Some(before), Some(now)) if **before == now => facts.push(before.clone()),
                 (before, now) => {
@@ -114,6 +134,9 @@ impl Services {
         if changed {
             facts.extend(known.cloned());
             self.joined = Arc::new(facts);
+        }
+        if strayed {
+            self.strays = Arc::new(self.strays_of.values().flatten().cloned().collect());
         }
     }
 

@@ -6,6 +6,7 @@
 //! Sources: CoreDNS core/dnsserver/server.go, plugin.cfg (order), plugin/{any,autopath,cache,hosts,rewrite}.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::cluster::Cluster;
 use super::server::{Block, Hosts, HostsFile, RewriteRule};
@@ -151,7 +152,7 @@ impl Cluster {
         if let Some(answer) = self.by_autopath(block, name, kind, asker, depth) {
             return answer;
         }
-        let answer = self.by_plugins(block, name, kind, depth);
+        let answer = self.by_plugins(block, name, kind, asker, depth);
         if block.dns64 && kind == RecordType::AAAA && answer.rcode == Some(Rcode::NoError) {
             return Answer::open(Open::Plugin("dns64".into()));
         }
@@ -187,7 +188,7 @@ impl Cluster {
         let base = base.join(".");
         for domain in [first.as_str(), &format!("svc.{zone}"), zone.as_str()] {
             let Ok(next) = Name::parse(&format!("{base}.{domain}")) else { return open() };
-            let mut answer = self.by_plugins(block, &next, kind, depth);
+            let mut answer = self.by_plugins(block, &next, kind, asker, depth);
             match answer.rcode {
                 None => return Some(answer),
                 Some(Rcode::NxDomain) => {}
@@ -206,8 +207,15 @@ impl Cluster {
     }
 
     /// `hosts`, `kubernetes`, and what is behind them.
-    fn by_plugins(&self, block: &Block, name: &Name, kind: RecordType, depth: usize) -> Answer {
-        if let Some(answer) = block.hosts.as_ref().and_then(|h| self.by_hosts(h, name, kind)) {
+    fn by_plugins(
+        &self,
+        block: &Block,
+        name: &Name,
+        kind: RecordType,
+        asker: Asker<'_>,
+        depth: usize,
+    ) -> Answer {
+        if let Some(answer) = block.hosts.as_ref().and_then(|h| self.by_hosts(h, name, kind, asker)) {
             return answer;
         }
         if let Some((plugin, zone)) = block.kubernetes.as_ref().and_then(|k| Some((k, k.zone_of(name)?))) {
@@ -232,13 +240,13 @@ impl Cluster {
     }
 
     /// The `hosts` plugin; `None` passes the question on.
-    fn by_hosts(&self, hosts: &Hosts, name: &Name, kind: RecordType) -> Option<Answer> {
+    fn by_hosts(&self, hosts: &Hosts, name: &Name, kind: RecordType, asker: Asker<'_>) -> Option<Answer> {
         let open = || Some(Answer::open(Open::Plugin("hosts".into())));
         let reply = |answers| Some(Answer { answers, authoritative: true, ..Answer::empty(Rcode::NoError) });
         let record = |kind, data: String| Record::new(name.lower(), kind, hosts.ttl, data);
         if kind == RecordType::PTR {
             let ip = reverse::address_of(name).filter(|_| hosts.reverse)?;
-            if self.in_unseen_file(hosts, None, Some(ip)) {
+            if self.in_unseen_file(hosts, None, Some(ip), asker) {
                 return open();
             }
             let named = hosts.entries.iter().filter(|(_, ips)| ips.contains(&ip));
@@ -248,11 +256,11 @@ impl Cluster {
         if !hosts.covers(name) {
             return None;
         }
-        if self.in_unseen_file(hosts, Some(name), None) {
+        if self.in_unseen_file(hosts, Some(name), None, asker) {
             return open();
         }
         if let Some(ips) = hosts.entries.get(name.lower()) {
-            let of = |ip: &std::net::IpAddr| if ip.is_ipv4() { RecordType::A } else { RecordType::AAAA };
+            let of = |ip: &IpAddr| if ip.is_ipv4() { RecordType::A } else { RecordType::AAAA };
             let answers = ips.iter().filter(|ip| of(ip) == kind).map(|ip| record(kind, ip.to_string()));
             return reply(answers.collect());
         }
@@ -262,32 +270,32 @@ impl Cluster {
 
     /// Whether a name or address may stand in the file of a `hosts` plugin that the API does not show: the file that
     /// the kubelet writes for the server's own pod, or any other.
-    fn in_unseen_file(&self, hosts: &Hosts, name: Option<&Name>, ip: Option<std::net::IpAddr>) -> bool {
+    fn in_unseen_file(
+        &self,
+        hosts: &Hosts,
+        name: Option<&Name>,
+        ip: Option<IpAddr>,
+        asker: Asker<'_>,
+    ) -> bool {
         match &hosts.file {
-            HostsFile::Known => false,
-            HostsFile::Unknown(_) => true,
-            HostsFile::OwnPod => {
-                let mut pods = self.dns_servers().peekable();
-                if pods.peek().is_none() || pods.any(|p| p.spec.host_network) {
-                    // The file of a node, or of pods that are not known.
-                    return ip.is_none_or(|ip| self.with_cluster_ip(ip).next().is_none());
-                }
-                let local = super::hosts::LOCAL.iter().any(|(address, names)| {
-                    let named = |n: &&str| name.is_some_and(|name| name.lower().strip_suffix('.') == Some(n));
-                    names.iter().any(|n| named(&n)) || ip.is_some_and(|ip| address.parse() == Ok(ip))
-                });
-                let own = |p: &Pod| {
-                    let named = |n: &Name| {
-                        super::hosts::of_pod(p, &[]).iter().any(|(_, names)| {
-                            names.iter().any(|own| Name::parse(own).is_ok_and(|own| own == *n))
-                        })
-                    };
-                    name.is_some_and(named)
-                        || ip.is_some_and(|ip| p.ips.iter().any(|own| own.parse() == Ok(ip)))
-                };
-                local || self.dns_servers().any(own)
-            }
+            HostsFile::Known => return false,
+            HostsFile::Unknown(_) => return true,
+            HostsFile::OwnPod => {}
         }
+        // A pod's question goes to any of them.
+        let servers: Vec<&Pod> = match asker {
+            Asker::Nobody => self.asked().into_iter().collect(),
+            Asker::Pod(_) => self.dns_servers().collect(),
+        };
+        if servers.is_empty() || servers.iter().any(|p| p.spec.host_network) {
+            // The file of a node, or of pods that are not known.
+            return true;
+        }
+        let domain = self.domain().text();
+        servers.iter().flat_map(|p| super::hosts::of_pod(p, domain)).any(|(address, names)| {
+            let named = |n: &Name| names.iter().any(|own| Name::parse(own).is_ok_and(|own| own == *n));
+            name.is_some_and(named) || ip == Some(address)
+        })
     }
 }
 

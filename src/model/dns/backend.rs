@@ -377,7 +377,22 @@ impl Cluster {
             ));
         }
         let mut answers = Vec::new();
-        // A slice counts even where its Service is hidden by a label: CoreDNS looks at slices alone here.
+        // CoreDNS looks at slices alone here: one counts even where its Service is hidden by a label, or gone.
+        for slice in self.strays_with_ip(ip).filter(|s| ask.plugin.exposes(&s.key.namespace)) {
+            for (endpoint, address) in hits::ready_in(slice, ask.plugin) {
+                if address.parse() != Ok(ip) || (ask.plugin.ptr_hostname_only && endpoint.hostname.is_none())
+                {
+                    continue;
+                }
+                if slice.service.is_empty() {
+                    return Err(unknown(format!("endpoint slice {} names no Service", slice.key)));
+                }
+                let label = hits::endpoint_label(endpoint, address, ask.plugin.endpoint_pod_names);
+                let data = format!("{label}.{}.{}.svc.{primary}", slice.service, slice.key.namespace);
+                let record = Record::new(name.as_str(), RecordType::PTR, ask.plugin.ttl, data);
+                answers.push(Record { pod: hits::pod_of(endpoint), ..record });
+            }
+        }
         for facts in self.with_endpoint_ip(ip).filter(|f| ask.plugin.exposes(&f.key().namespace)) {
             for (_, endpoint, address) in hits::ready(facts, ask.plugin) {
                 if address.parse() != Ok(ip) || (ask.plugin.ptr_hostname_only && endpoint.hostname.is_none())
@@ -414,60 +429,42 @@ impl Cluster {
         if !self.knows(Kind::Service, "") || !self.knows(Kind::EndpointSlice, "") {
             return Err(unknown("the Services in front of the DNS server are not known".to_owned()));
         }
+        let Some(pod) = self.asked() else {
+            return Err(unknown("the pods of the DNS server are not known".to_owned()));
+        };
         let zone = if ask.zone.is_empty() { "" } else { ask.zone.lower() };
-        let mut each: Vec<Vec<(String, IpAddr)>> = Vec::new();
-        for (pod, services) in self.dns_services() {
-            let mut addresses = Vec::new();
-            for facts in services {
-                self.server_service(ask, facts, zone, &mut addresses);
-            }
-            if addresses.is_empty() {
-                let pod = self.snapshot.pod(&pod.namespace, &pod.name);
-                let ips = pod.into_iter().flat_map(|p| p.ips.iter()).filter_map(|ip| ip.parse().ok());
-                addresses.extend(ips.map(|ip| (format!("ns.dns.{zone}"), ip)));
-                if kind == Some(RecordType::AAAA) {
-                    return Err(unknown(
-                        "the link-local address of the DNS server's pod is not known".to_owned(),
-                    ));
-                }
-            }
-            addresses.sort();
-            addresses.dedup();
-            each.push(addresses);
+        let mut addresses = Vec::new();
+        for facts in self.services_before(pod) {
+            server_service(ask, facts, zone, &mut addresses);
         }
-        each.sort();
-        each.dedup();
-        match <[_; 1]>::try_from(each) {
-            Ok([one]) => Ok(one),
-            Err(each) if each.is_empty() => {
-                Err(unknown("the pods of the DNS server are not known".to_owned()))
+        if addresses.is_empty() {
+            if kind == Some(RecordType::AAAA) {
+                return Err(unknown(
+                    "the link-local address of the DNS server's pod is not known".to_owned(),
+                ));
             }
-            Err(_) => Err(unknown("it depends on which pod of the DNS server is asked".to_owned())),
+            let own = pod.ips.iter().filter_map(|ip| ip.parse().ok());
+            addresses.extend(own.map(|ip| (format!("ns.dns.{zone}"), ip)));
         }
+        Ok(addresses)
     }
+}
 
-    /// The names and addresses that one Service gives to the server behind it.
-    fn server_service(
-        &self,
-        ask: Ask<'_>,
-        facts: &ServiceFacts,
-        zone: &str,
-        out: &mut Vec<(String, IpAddr)>,
-    ) {
-        let visible = ask.plugin.labels.as_ref().is_none_or(|l| l.matches(&facts.service.labels));
-        if !visible || hits::ready(facts, ask.plugin).next().is_none() {
-            return;
-        }
-        let own = format!("{}.{}.svc.{zone}", facts.key().name, facts.key().namespace);
-        if !facts.service.headless() {
-            out.extend(facts.service.addresses().filter_map(|ip| Some((own.clone(), ip.parse().ok()?))));
-            return;
-        }
-        for (_, endpoint, address) in hits::ready(facts, ask.plugin) {
-            let Ok(ip) = address.parse() else { continue };
-            let label = hits::endpoint_label(endpoint, address, ask.plugin.endpoint_pod_names);
-            out.push((format!("{label}.{own}"), ip));
-        }
+/// The names and addresses that one Service gives to the server behind it.
+fn server_service(ask: Ask<'_>, facts: &ServiceFacts, zone: &str, out: &mut Vec<(String, IpAddr)>) {
+    let visible = ask.plugin.labels.as_ref().is_none_or(|l| l.matches(&facts.service.labels));
+    if !visible || hits::ready(facts, ask.plugin).next().is_none() {
+        return;
+    }
+    let own = format!("{}.{}.svc.{zone}", facts.key().name, facts.key().namespace);
+    if !facts.service.headless() {
+        out.extend(facts.service.addresses().filter_map(|ip| Some((own.clone(), ip.parse().ok()?))));
+        return;
+    }
+    for (_, endpoint, address) in hits::ready(facts, ask.plugin) {
+        let Ok(ip) = address.parse() else { continue };
+        let label = hits::endpoint_label(endpoint, address, ask.plugin.endpoint_pod_names);
+        out.push((format!("{label}.{own}"), ip));
     }
 }
 

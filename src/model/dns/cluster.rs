@@ -2,12 +2,14 @@
 //!
 //! What it is not: it holds no facts of its own and never changes. Everybody may use it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::hits;
 use super::{ClusterDomain, KubeletDns, Kubernetes, Record, Server, Zone, records};
-use crate::model::{ClusterSnapshot, Kind, Load, Namespace, ObjectKey, Pod, ServiceFacts, Text};
+use crate::model::{
+    ClusterSnapshot, EndpointSlice, Kind, Load, Namespace, ObjectKey, Pod, ServiceFacts, Text,
+};
 
 /// A cluster as its DNS server sees it.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Cluster {
     cluster_ips: HashMap<IpAddr, Vec<u32>>,
     /// Ready endpoint addresses → positions of the Services that have them.
     endpoint_ips: HashMap<IpAddr, Vec<u32>>,
+    /// Ready addresses of slices without a Service → positions in the snapshot's list of those.
+    stray_ips: HashMap<IpAddr, Vec<u32>>,
     /// Primary addresses of pods, as written; a namespace may have several pods on one (host network).
     pod_ips: HashMap<Text, Vec<ObjectKey>>,
     /// The pods that serve DNS.
@@ -50,6 +54,7 @@ impl Cluster {
             namespaces: snapshot.namespaces.iter().enumerate().map(|(i, n)| (n.name.clone(), i)).collect(),
             cluster_ips: HashMap::with_capacity(snapshot.services.len()),
             endpoint_ips: HashMap::with_capacity(snapshot.services.len()),
+            stray_ips: HashMap::new(),
             pod_ips: HashMap::new(),
             servers: Vec::new(),
             snapshot: snapshot.clone(),
@@ -68,6 +73,11 @@ impl Cluster {
                 if services.last() != Some(&i) {
                     services.push(i);
                 }
+            }
+        }
+        for (i, slice) in (0_u32..).zip(snapshot.stray_slices.iter()) {
+            for ip in hits::ready_in(slice, &everything).filter_map(|(_, ip)| canonical(ip)) {
+                out.stray_ips.entry(ip).or_default().push(i);
             }
         }
         for pod in snapshot.pods.values().flat_map(|pods| pods.iter()) {
@@ -151,6 +161,11 @@ impl Cluster {
         self.endpoint_ips.get(&ip).into_iter().flatten().map(|i| self.at(*i))
     }
 
+    /// Slices without a Service that have a ready endpoint of that address.
+    pub(super) fn strays_with_ip(&self, ip: IpAddr) -> impl Iterator<Item = &EndpointSlice> {
+        self.stray_ips.get(&ip).into_iter().flatten().map(|i| &*self.snapshot.stray_slices[*i as usize])
+    }
+
     /// Pods whose primary address is written so.
     pub(super) fn with_pod_ip(&self, ip: &str) -> impl Iterator<Item = &Pod> {
         let keys = self.pod_ips.get(ip).into_iter().flatten();
@@ -209,12 +224,16 @@ impl Cluster {
         keys
     }
 
-    /// For each pod that serves DNS, the Services it is behind.
-    pub(super) fn dns_services(&self) -> BTreeMap<&ObjectKey, Vec<&ServiceFacts>> {
-        let services = |p: &Pod| p.ips.iter().filter_map(|ip| canonical(ip)).collect::<Vec<_>>();
-        self.dns_servers()
-            .map(|p| (&p.key, services(p).into_iter().flat_map(|ip| self.with_endpoint_ip(ip)).collect()))
-            .collect()
+    /// The pod whose answers are predicted where the pods that serve DNS differ: the first ready one by name, which
+    /// is the one that a live question should go to as well.
+    pub fn asked(&self) -> Option<&Pod> {
+        self.dns_servers().find(|p| p.is_ready()).or_else(|| self.dns_servers().next())
+    }
+
+    /// The Services that a pod is behind.
+    pub(super) fn services_before(&self, pod: &Pod) -> Vec<&ServiceFacts> {
+        let ips = pod.ips.iter().filter_map(|ip| canonical(ip));
+        ips.flat_map(|ip| self.with_endpoint_ip(ip)).collect()
     }
 }
 

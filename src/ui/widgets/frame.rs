@@ -65,9 +65,12 @@ pub(in crate::ui) fn borders(pen: &mut Pen<'_>, areas: &[Rect], focused: Option<
 
 /// The cells of a border.
 fn edge(area: Rect) -> impl Iterator<Item = (u16, u16)> {
-    let rows = [area.y, area.bottom() - 1].into_iter().flat_map(move |y| (area.left()..area.right()).map(move |x| (x, y)));
-    let columns =
-        [area.x, area.right() - 1].into_iter().flat_map(move |x| (area.top() + 1..area.bottom() - 1).map(move |y| (x, y)));
+    let rows = [area.y, area.bottom() - 1]
+        .into_iter()
+        .flat_map(move |y| (area.left()..area.right()).map(move |x| (x, y)));
+    let columns = [area.x, area.right() - 1]
+        .into_iter()
+        .flat_map(move |x| (area.top() + 1..area.bottom() - 1).map(move |y| (x, y)));
     rows.chain(columns)
 }
 

@@ -25,11 +25,7 @@ pub(in crate::ui) fn open(pen: &mut Pen<'_>, area: Rect, columns: u16, rows: u16
     frame::borders(pen, &[place], Some(0));
     frame::title(pen, place, title, &Spans::new());
     let inner = frame::inner(place);
-    if frame::bordered(place) {
-        Rect { x: inner.x + 1, width: inner.width - 2, ..inner }
-    } else {
-        inner
-    }
+    if frame::bordered(place) { Rect { x: inner.x + 1, width: inner.width - 2, ..inner } } else { inner }
 }
 
 /// The first line that can be shown at the top when `len` lines are shown in `rows`.
@@ -52,4 +48,3 @@ pub(in crate::ui) fn lines(pen: &mut Pen<'_>, inner: Rect, lines: &[Spans<'_>], 
     };
     frame::thumb(pen, around, inner, offset, lines.len(), Role::BorderFocused);
 }
-

@@ -110,7 +110,14 @@ impl<'a> Pen<'a> {
     }
 
     /// Writes text, cut where it is too long. Columns that were used.
-    pub(in crate::ui) fn fitted(&mut self, at: Position, columns: u16, text: &str, cut: Cut, style: Style) -> u16 {
+    pub(in crate::ui) fn fitted(
+        &mut self,
+        at: Position,
+        columns: u16,
+        text: &str,
+        cut: Cut,
+        style: Style,
+    ) -> u16 {
         let text = clean(text);
         let text = fit(&text, usize::from(columns), cut, self.glyph(Glyph::Ellipsis));
         self.put(at, columns, &text, style)

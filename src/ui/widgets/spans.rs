@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_get_in() {
-        let spans = Spans::of(Role::Text, "a\u{1b}[2J").and(Role::Dim, String::from("b\nc")).and(Role::Dim, "");
+        let spans =
+            Spans::of(Role::Text, "a\u{1b}[2J").and(Role::Dim, String::from("b\nc")).and(Role::Dim, "");
         let text: String = spans.0.iter().map(|s| &*s.text).collect();
         assert_eq!((text.as_str(), spans.0.len()), ("a\u{fffd}[2Jb\u{fffd}c", 2));
         assert_eq!(spans.width(), 8);

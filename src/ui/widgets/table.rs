@@ -124,9 +124,15 @@ impl Layout {
     pub(in crate::ui) fn new(columns: Vec<Column>, room: u16, frozen: usize, scroll: usize) -> Self {
         let mut kept: Vec<usize> = (0..columns.len()).filter(|i| columns[*i].want > 0).collect();
         if scroll > 0 {
-            let all: usize = columns.iter().map(|c| c.want).sum::<usize>() + usize::from(GAP) * kept.len().saturating_sub(1);
+            let all: usize = columns.iter().map(|c| c.want).sum::<usize>()
+                + usize::from(GAP) * kept.len().saturating_sub(1);
             let places = kept.iter().map(|i| Place { column: *i, width: narrow(columns[*i].want) }).collect();
-            return Self { places, scroll: scroll.min(all.saturating_sub(usize::from(room))), columns, frozen };
+            return Self {
+                places,
+                scroll: scroll.min(all.saturating_sub(usize::from(room))),
+                columns,
+                frozen,
+            };
         }
         let needed = |kept: &[usize], size: &dyn Fn(&Column) -> usize| -> usize {
             kept.iter().map(|i| size(&columns[*i])).sum::<usize>()

@@ -150,7 +150,13 @@ mod tests {
 
     #[test]
     fn nothing_is_wider_than_asked_and_graphemes_stay_whole() {
-        for text in ["数据库服务-数据", "👩\u{200d}💻👩\u{200d}💻👩\u{200d}💻", "e\u{301}e\u{301}e\u{301}", "plain", ""] {
+        for text in [
+            "数据库服务-数据",
+            "👩\u{200d}💻👩\u{200d}💻👩\u{200d}💻",
+            "e\u{301}e\u{301}e\u{301}",
+            "plain",
+            "",
+        ] {
             for columns in 0..14 {
                 for cut in [Cut::End, Cut::Middle] {
                     let cut_text = fit(text, columns, cut, "…");
