@@ -21,6 +21,8 @@ pub struct Lookup {
     pub addresses: Vec<IpAddr>,
     /// What it says when it found none.
     pub error: Option<LookupError>,
+    /// What could make it come out otherwise all the same, in a sentence.
+    pub caveat: Option<String>,
     /// Why the end is not determined, in a sentence; then neither addresses nor error are given.
     pub open: Option<String>,
 }
@@ -66,11 +68,18 @@ impl Lookup {
     fn found(source: Source, steps: Vec<LookupStep>, mut addresses: Vec<IpAddr>) -> Self {
         addresses.sort_unstable();
         addresses.dedup();
-        Self { source, steps, addresses, error: None, open: None }
+        Self { source, steps, addresses, error: None, caveat: None, open: None }
     }
 
     fn open(steps: Vec<LookupStep>, why: impl Into<String>) -> Self {
-        Self { source: Source::Dns, steps, addresses: Vec::new(), error: None, open: Some(why.into()) }
+        Self {
+            source: Source::Dns,
+            steps,
+            addresses: Vec::new(),
+            error: None,
+            caveat: None,
+            open: Some(why.into()),
+        }
     }
 }
 
@@ -97,35 +106,38 @@ impl Cluster {
             return Lookup::open(Vec::new(), "the node's /etc/hosts is not known");
         }
         let conf = self.resolv_conf(pod);
-        if let Some(why) = self.other_servers(&conf, libc) {
+        if let Some(why) = self.asks_others(&conf) {
             return Lookup::open(Vec::new(), why);
         }
-        self.walk(pod, &conf, libc, name)
+        let caveat = self.races(&conf, libc);
+        Lookup { caveat, ..self.walk(pod, &conf, libc, name) }
     }
 
-    /// Why a pod's questions do not (all) go to the cluster's DNS server.
-    fn other_servers(&self, conf: &ResolvConf, libc: Libc) -> Option<String> {
-        let ours = |server: &Text| {
-            &**server == NODE_LOCAL
-                || self.kubelet().cluster_dns.contains(server)
-                || server.parse().is_ok_and(|ip| {
-                    let fronts =
-                        |f: &crate::model::ServiceFacts| f.service.ports.iter().any(|p| p.port == 53);
-                    self.with_cluster_ip(ip).any(fronts)
-                })
-        };
+    /// Whether a name server is the cluster's.
+    fn is_cluster_dns(&self, server: &Text) -> bool {
+        let fronts = |ip| self.with_cluster_ip(ip).any(|f| f.service.ports.iter().any(|p| p.port == 53));
+        &**server == NODE_LOCAL
+            || self.kubelet().cluster_dns.contains(server)
+            || server.parse().is_ok_and(fronts)
+    }
+
+    /// Why a pod's questions do not go to the cluster's DNS server first.
+    fn asks_others(&self, conf: &ResolvConf) -> Option<String> {
         if conf.node_servers {
             return Some("the pod asks the node's own name servers first".to_owned());
         }
         let Some(first) = conf.nameservers.first() else {
             return Some("the pod has no name server that is known".to_owned());
         };
-        if !ours(first) {
-            return Some(format!("the pod asks {first} first, which is not the cluster's DNS server"));
-        }
-        let other = conf.nameservers.iter().find(|s| !ours(s))?;
-        (libc == Libc::Musl)
-            .then(|| format!("musl asks all servers at once, and {other} is not the cluster's"))
+        let others = || format!("the pod asks {first} first, which is not the cluster's DNS server");
+        (!self.is_cluster_dns(first)).then(others)
+    }
+
+    /// musl asks all servers at once and takes the first reply: another server that answers sooner is believed.
+    fn races(&self, conf: &ResolvConf, libc: Libc) -> Option<String> {
+        let other =
+            conf.nameservers.iter().find(|s| !self.is_cluster_dns(s)).filter(|_| libc == Libc::Musl)?;
+        Some(format!("musl asks all name servers at once: if {other} answers sooner, its answer counts"))
     }
 
     fn walk(&self, pod: &Pod, conf: &ResolvConf, libc: Libc, name: &str) -> Lookup {
@@ -180,7 +192,14 @@ impl Cluster {
             }
         }
         let error = walk.end().and_then(Result::err).unwrap_or(LookupError::NoName);
-        Lookup { source: Source::Dns, steps, addresses: Vec::new(), error: Some(error), open: None }
+        Lookup {
+            source: Source::Dns,
+            steps,
+            addresses: Vec::new(),
+            error: Some(error),
+            caveat: None,
+            open: None,
+        }
     }
 
     /// Asks one question for both types.
