@@ -81,6 +81,16 @@ impl Answer {
         self.open.is_none()
     }
 
+    /// What a server says instead that has not finished its first list of the cluster's objects: it does not dare to
+    /// deny a name (CoreDNS plugin/kubernetes handler.go, `HasSynced`).
+    #[must_use]
+    pub fn before_sync(mut self) -> Self {
+        if self.rcode == Some(Rcode::NxDomain) && self.authority.is_some() {
+            self.rcode = Some(Rcode::ServFail);
+        }
+        self
+    }
+
     fn records_mut(&mut self) -> impl Iterator<Item = &mut Record> {
         self.answers.iter_mut().chain(&mut self.authority).chain(&mut self.additional)
     }
