@@ -114,6 +114,7 @@ impl Store {
         ClusterSnapshot {
             epoch,
             services: self.services.joined(),
+            stray_slices: self.services.strays(),
             pods: self.pods.shared(),
             services_of_pod: self.services.of_pods(),
             namespaces: self.namespaces.clone(),
