@@ -121,7 +121,10 @@ fn shots() -> Vec<Shot> {
         shot(
             "environment",
             "What a container has and what it lacks",
-            after(default(), &[A::Down, A::Down, A::Down, A::Down, A::Down, A::PaneEnvironment, A::Zoom, A::HalfPageDown]),
+            after(
+                default(),
+                &[A::Down, A::Down, A::Down, A::Down, A::Down, A::PaneEnvironment, A::Zoom, A::HalfPageDown],
+            ),
             (110, 32),
         ),
         shot("no-connection", "No connection: what, why, what to do", unreachable(), (100, 28)),

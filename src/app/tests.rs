@@ -247,7 +247,12 @@ fn the_panes_follow_the_selection() {
 #[test]
 fn nothing_is_made_for_panes_that_are_not_on_the_screen() {
     let mut app = explorer();
-    app.update(Message::Viewport(Viewport { rows: [10, 10, 10, 0], overlay_rows: 10, narrow: true, ..Viewport::default() }));
+    app.update(Message::Viewport(Viewport {
+        rows: [10, 10, 10, 0],
+        overlay_rows: 10,
+        narrow: true,
+        ..Viewport::default()
+    }));
     press(&mut app, &[Action::Down]);
     let stale = match &app.panes.environment {
         Some(panes::EnvironmentPane::Container { pod, .. }) => pod.key.name.to_string(),

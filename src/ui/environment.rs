@@ -87,7 +87,10 @@ fn container(
     let area = pane::below(inner, used);
     if rows.is_empty() {
         return Face::new(Role::Info, Glyph::Info, "This container gets no variables.")
-            .line(Role::Dim, "No Service gives it any, and its pod sets none. Those of the image are not in the API.")
+            .line(
+                Role::Dim,
+                "No Service gives it any, and its pod sets none. Those of the image are not in the API.",
+            )
             .draw(pen, area);
     }
     let scroll = app.layout.scroll[Pane::Environment.index()];
@@ -146,7 +149,8 @@ fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, inner: Rect) ->
 fn heading(service: Option<&str>, first: Option<&Variable<'_>>) -> Spans<'static> {
     let Some(service) = service else { return Spans::of(Role::Title, "from the pod itself") };
     let reason = first.filter(|v| v.origin == Origin::Service).and_then(told);
-    Spans::of(Role::Title, service.to_owned()).and(Role::Dim, reason.map_or(String::new(), |r| format!("  {r}")))
+    Spans::of(Role::Title, service.to_owned())
+        .and(Role::Dim, reason.map_or(String::new(), |r| format!("  {r}")))
 }
 
 /// The reason, as far as the title does not tell it: that the container does not run is said once.
