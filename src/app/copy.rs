@@ -102,7 +102,8 @@ impl App {
         };
         let entry = |item: copy::CopyItem| {
             let form = self.panes.names.iter().find(|f| f.text == item.text);
-            let works = form.map_or("", |f| if f.step.is_some() { "works from here" } else { "not from here" });
+            let works =
+                form.map_or("", |f| if f.step.is_some() { "works from here" } else { "not from here" });
             let note = if works.is_empty() { item.label } else { format!("{}, {works}", item.label) };
             Entry { label: item.text.clone(), note, choice: Choice::Copy(item.text) }
         };
@@ -113,4 +114,3 @@ impl App {
 fn name_in_namespaces(key: &ObjectKey) -> String {
     format!("{}.{}", key.name, key.namespace)
 }
-

@@ -17,7 +17,6 @@ use kdisco::ui::Look;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// No step of a journey takes longer than this, unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,7 +73,7 @@ impl Runner {
         let task = tokio::spawn(async move {
             let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a test terminal");
             let mut looping = Loop::new(options, Watched { screen: screen_sender, copied: copied_sender });
-            looping.run(&mut terminal, UnboundedReceiverStream::new(incoming)).await.expect("the loop ends well");
+            looping.run(&mut terminal, incoming).await.expect("the loop ends well");
         });
         Self { demo, events, screen, copied, task }
     }
