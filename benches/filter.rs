@@ -1,5 +1,4 @@
 //! How long one keystroke in the filter line takes over a big cluster: parse the text, score every Service.
-#![expect(missing_docs, reason = "the macros of criterion make items without docs")]
 
 use std::collections::BTreeSet;
 use std::hint::black_box;

@@ -1,17 +1,18 @@
 //! Starts the demo cluster by itself, for kubectl and other programs, until Ctrl-C.
 //!
-//! `cargo run --example demo_server [-- --script] [--scale SERVICES,PODS]`
+//! `cargo run --example demo_server [-- --script] [--measured] [--scale SERVICES,PODS]`
 
-use kdisco::demo::{self, Clock, Options};
+use kdisco::demo::{self, Clock, Forwarding, Options};
 use std::io::Write as _;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let mut options = Options { scale: None, script: false, clock: Clock::Wall };
+    let mut options = Options { clock: Clock::Wall, ..Options::default() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--script" => options.script = true,
+            "--measured" => options.forwarding = Forwarding::Measured,
             "--scale" => {
                 let sizes = words.next().unwrap_or_default();
                 let (services, pods) = sizes.split_once(',').unwrap_or_default();

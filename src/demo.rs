@@ -8,12 +8,15 @@
 //! `cli` starts it for `--demo`; tests start it for themselves.
 
 mod api;
+mod inside;
 mod resource;
 mod select;
 mod store;
+mod stream;
 mod world;
 
 pub use self::api::faults::{Failure, Faults, Scope};
+pub use self::stream::session::Forwarding;
 
 use self::api::rights::{ADMIN, User, VIEWER};
 use self::api::server::{Shared, serve};
@@ -25,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How the world's time passes.
@@ -46,6 +50,8 @@ pub struct Options {
     pub script: bool,
     /// How time passes.
     pub clock: Clock,
+    /// How port-forwards behave.
+    pub forwarding: Forwarding,
 }
 
 /// A running demo cluster. Dropping it stops the servers and removes its files.
@@ -53,6 +59,8 @@ pub struct Demo {
     shared: Arc<Shared>,
     address: SocketAddr,
     files: PrivateDirectory,
+    /// Ends what the requests have left running.
+    _alive: watch::Sender<()>,
     /// Aborted when dropped.
     _tasks: JoinSet<()>,
 }
@@ -63,8 +71,9 @@ pub struct Demo {
 /// When no port can be bound, the kubeconfig cannot be written, or a file of `assets/demo` cannot be read.
 pub async fn start(options: Options) -> io::Result<Demo> {
     let now = Timestamp::now();
-    let world = World::story(now, options.script).map_err(io::Error::other)?;
-    let shared = Arc::new(Shared::new(world));
+    let world = World::story(now, options.script, options.scale).map_err(io::Error::other)?;
+    let (alive, living) = watch::channel(());
+    let shared = Arc::new(Shared::new(world, options.clock, options.forwarding, living));
     let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();
     for user in [User::Admin, User::Viewer] {
@@ -73,11 +82,11 @@ pub async fn start(options: Options) -> io::Result<Demo> {
         tasks.spawn(serve(listener, Arc::clone(&shared), user));
     }
     if options.clock == Clock::Wall {
-        tasks.spawn(keep_time(Arc::clone(&shared)));
+        tasks.spawn(Arc::clone(&shared).keep_time());
     }
     let files = PrivateDirectory::create()?;
     files.write("kubeconfig", &kubeconfig(addresses[0], addresses[1]))?;
-    Ok(Demo { shared, address: addresses[0], files, _tasks: tasks })
+    Ok(Demo { shared, address: addresses[0], files, _alive: alive, _tasks: tasks })
 }
 
 impl Demo {
@@ -106,16 +115,6 @@ impl Demo {
     /// Forgets all earlier revisions, as etcd's compaction does: watches from before get 410 Gone.
     pub fn compact(&self) {
         self.shared.world().store.compact();
-    }
-}
-
-/// Moves the world's clock with the one on the wall.
-async fn keep_time(shared: Arc<Shared>) {
-    /// Longest sleep: what a write schedules meanwhile is not later than it has to be.
-    const NAP: Duration = Duration::from_millis(100);
-    loop {
-        tokio::time::sleep(NAP).await;
-        shared.world().advance(Timestamp::now());
     }
 }
 

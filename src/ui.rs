@@ -18,6 +18,10 @@
 //! ```
 
 mod bottom;
+mod detail;
+mod dns;
+mod endpoints;
+mod environment;
 mod face;
 mod help;
 mod layout;
@@ -25,6 +29,7 @@ mod list;
 mod loads;
 mod measure;
 mod overlay;
+mod pane;
 mod picker;
 mod pods;
 mod services;
@@ -122,7 +127,9 @@ fn panes(pen: &mut Pen<'_>, app: &App, plan: &Plan) {
         let inner = widgets::frame::inner(place.area);
         match place.pane {
             Pane::Main => list::draw(pen, app, place.area, inner),
-            Pane::Endpoints | Pane::Dns | Pane::Environment => {}
+            Pane::Endpoints => endpoints::draw(pen, app, place.area, inner),
+            Pane::Dns => dns::draw(pen, app, place.area, inner),
+            Pane::Environment => environment::draw(pen, app, place.area, inner),
         }
     }
     if let Some(x) = plan.split {

@@ -145,7 +145,7 @@ impl Filter {
         for Term { negative, test } in &self.terms {
             match test {
                 _ if *negative => {}
-                Test::Fuzzy(Plain { pair: Some((_, fuzzy)), .. }) | Test::Fuzzy(Plain { fuzzy, .. }) => {
+                Test::Fuzzy(Plain { pair: Some((_, fuzzy)), .. } | Plain { fuzzy, .. }) => {
                     matcher.positions(fuzzy, name, &mut marked);
                 }
                 Test::Exact(needle) | Test::Name(Pattern { needle, .. }) => {

@@ -132,6 +132,12 @@ impl Panes {
         &self.cursors[pane.index()]
     }
 
+    /// The container that the Environment pane is about and, unless another viewpoint is pinned, that everything is
+    /// seen from.
+    pub fn container(&self) -> Option<&(ObjectKey, Text)> {
+        self.made_from.container.as_ref()
+    }
+
     /// How many rows a pane has.
     pub fn len(&self, pane: Pane) -> usize {
         match pane {

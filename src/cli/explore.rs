@@ -152,6 +152,10 @@ fn theme(settings: &Settings) -> Result<Theme, Failure> {
         return Ok(Theme::without_colours());
     }
     let name = &settings.theme.value;
+    if name.is_empty() {
+        let usual = usual_theme(|name| std::env::var(name).unwrap_or_default());
+        return Ok(Theme::built_in(usual).unwrap_or_default());
+    }
     if let Some(theme) = Theme::built_in(name) {
         return Ok(theme);
     }
@@ -165,4 +169,34 @@ fn theme(settings: &Settings) -> Result<Theme, Failure> {
     let file = path.display().to_string();
     Theme::parse(name, ThemeSource { file: &file, text: &text })
         .map_err(|c| Failure::new(Exit::Usage, "the theme can't be used", c.to_string(), hint))
+}
+
+/// The theme for a terminal about which nothing was said: by the colours it has, and by the background where it
+/// tells (`COLORFGBG`, written by rxvt, Konsole and others: the last number is the background's, 7 and 15 are light).
+fn usual_theme(variable: impl Fn(&str) -> String) -> &'static str {
+    let many = !variable("COLORTERM").is_empty() || variable("TERM").contains("256color");
+    let background = variable("COLORFGBG");
+    match background.rsplit(';').next() {
+        _ if !many => "ansi16",
+        Some("7" | "15") => "light",
+        _ => "dark",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::usual_theme;
+
+    #[test]
+    fn the_usual_theme_follows_the_terminal() {
+        let with = |vars: &'static [(&str, &str)]| {
+            usual_theme(move |n| {
+                vars.iter().find(|(k, _)| *k == n).map_or(String::new(), |(_, v)| (*v).to_owned())
+            })
+        };
+        assert_eq!(with(&[("TERM", "xterm-256color")]), "dark");
+        assert_eq!(with(&[("TERM", "xterm-256color"), ("COLORFGBG", "0;15")]), "light");
+        assert_eq!(with(&[("TERM", "rxvt"), ("COLORTERM", "truecolor"), ("COLORFGBG", "15;0")]), "dark");
+        assert_eq!(with(&[("TERM", "linux")]), "ansi16");
+    }
 }

@@ -20,8 +20,6 @@ mod in_cluster;
 mod proxy;
 mod resolve;
 mod target;
-#[cfg(test)]
-mod tests;
 
 pub use error::KubeconfigError;
 pub(super) use file::{AuthProvider, Exec, Secret};

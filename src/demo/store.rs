@@ -149,15 +149,17 @@ impl Store {
         object
     }
 
-    /// Writes many objects of a kind that were not there, without a change for each of them: the first filling.
-    pub(super) fn fill(&mut self, resource: Resource, values: impl IntoIterator<Item = Value>) {
-        for value in values {
-            self.revision += 1;
-            let object = Arc::new(render(value, self.revision));
-            let key = (object.namespace.clone(), object.name.clone());
-            self.shelves[resource.index()].objects.insert(key, object);
-        }
-        self.seal();
+    /// Writes an object that is made for its revision, without a change that watches would tell: the first filling.
+    pub(super) fn fill(&mut self, resource: Resource, make: impl FnOnce(u64) -> Object) {
+        self.revision += 1;
+        let object = Arc::new(make(self.revision));
+        let key = (object.namespace.clone(), object.name.clone());
+        self.shelves[resource.index()].objects.insert(key, object);
+    }
+
+    /// How many objects of a kind there are.
+    pub(super) fn count(&self, resource: Resource) -> usize {
+        self.shelves[resource.index()].objects.len()
     }
 
     /// Declares everything so far to be the beginning: earlier revisions can't be watched from.

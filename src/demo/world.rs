@@ -8,19 +8,26 @@ pub(super) mod controllers;
 pub(super) mod file;
 pub(super) mod pod;
 pub(super) mod random;
+pub(super) mod scale;
+pub(super) mod script;
 pub(super) mod service;
 pub(super) mod slices;
 #[cfg(test)]
 mod tests;
+pub(super) mod zone;
 
 use self::pod::Stage;
 use self::random::Random;
+use self::script::Script;
+use self::zone::{When, Zone};
 use super::resource::Resource;
 use super::store::{Key, Object, Store};
+use hickory_proto::op::Message;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The revision that the world begins with; a cluster of some months has seen a few.
 const FIRST_REVISION: u64 = 412_000;
@@ -36,6 +43,8 @@ const STOPPING: SignedDuration = SignedDuration::from_secs(3);
 /// Something that will happen.
 #[derive(Debug)]
 enum Due {
+    /// The script's next step.
+    Script,
     /// The next turn in a pod's life, if it is still this pod.
     Pod { key: Key, uid: String, turn: Turn },
     /// Bookmarks.
@@ -60,6 +69,7 @@ enum Work {
 /// See the module.
 pub(super) struct World {
     pub(super) store: Store,
+    zone: Zone,
     start: Timestamp,
     now: Timestamp,
     beat: u64,
@@ -75,6 +85,11 @@ pub(super) struct World {
     /// Workloads whose new pods never become ready.
     crashing: BTreeSet<(Resource, Key)>,
     random: Random,
+    script: Option<Script>,
+    /// Rung when something has been put into the queue.
+    alarm: Arc<Notify>,
+    /// The ports that Services had before they were changed, and when that was.
+    former: BTreeMap<Key, (Timestamp, Value)>,
 }
 
 impl World {
@@ -82,6 +97,7 @@ impl World {
     fn empty(start: Timestamp) -> Self {
         let mut world = Self {
             store: Store::new(FIRST_REVISION),
+            zone: Zone::default(),
             start,
             now: start,
             beat: 0,
@@ -93,18 +109,56 @@ impl World {
             invented: 0,
             crashing: BTreeSet::new(),
             random: Random::new(0x6b64_6973_636f),
+            script: None,
+            alarm: Arc::default(),
+            former: BTreeMap::new(),
         };
         world.schedule(BEAT, Due::Beat);
         world
     }
 
-    /// The world of `assets/demo`, with its script or without.
-    pub(super) fn story(start: Timestamp, _script: bool) -> Result<Self, String> {
+    /// The world of `assets/demo`, with its script or without, and so many more Services and pods that there are
+    /// `scale` in all.
+    pub(super) fn story(
+        start: Timestamp,
+        script: bool,
+        scale: Option<(usize, usize)>,
+    ) -> Result<Self, String> {
         let mut world = Self::empty(start);
+        world.zone = Zone::parse(include_str!("../../assets/demo/zone"))?;
         file::load(&mut world, include_str!("../../assets/demo/world.yaml"))?;
         world.settle();
+        if let Some((services, pods)) = scale {
+            scale::fill(&mut world, services, pods);
+        }
         world.store.seal();
+        if script {
+            world.script = Some(Script::parse(include_str!("../../assets/demo/script.toml"))?);
+            world.schedule_script();
+        }
         Ok(world)
+    }
+
+    /// What CoreDNS says to a query now.
+    pub(super) fn resolve(&self, query: &Message) -> Message {
+        self.zone.answer(query, &|when| self.is_ready(when))
+    }
+
+    /// Whether a Service has such a ready endpoint.
+    fn is_ready(&self, when: &When) -> bool {
+        let Some((namespace, service)) = when.service.split_once('/') else { return false };
+        let label = ("kubernetes.io/service-name".to_owned(), service.to_owned());
+        let slices = self.store.list(Resource::EndpointSlices, Some(namespace));
+        slices.filter(|slice| slice.labels.contains(&label)).any(|slice| {
+            let value = slice.value();
+            let mut endpoints = value["endpoints"].as_array().into_iter().flatten();
+            endpoints.any(|one| {
+                let here =
+                    one["addresses"].as_array().is_some_and(|all| all.iter().any(|ip| *ip == *when.address));
+                let ready = one["conditions"]["ready"].as_bool().unwrap_or(true);
+                here && ready && when.hostname.as_ref().is_none_or(|name| one["hostname"] == **name)
+            })
+        })
     }
 
     /// The world's present.
@@ -122,6 +176,18 @@ impl World {
         self.queue.first_key_value().map(|((at, _), _)| *at)
     }
 
+    /// Rings when that may have become earlier.
+    pub(super) fn alarm(&self) -> Arc<Notify> {
+        Arc::clone(&self.alarm)
+    }
+
+    /// The ports that a Service had at a time, if they are known to have been others than today.
+    pub(super) fn former_ports(&self, service: &Value, at: Timestamp) -> Option<&Value> {
+        let text = |key: &str| service["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let (changed, ports) = self.former.get(&(text("namespace"), text("name")))?;
+        (at < *changed).then_some(ports)
+    }
+
     /// Lets everything happen up to a time, in order.
     pub(super) fn advance(&mut self, to: Timestamp) {
         while let Some(entry) = self.queue.first_entry()
@@ -130,6 +196,7 @@ impl World {
             let ((at, _), due) = entry.remove_entry();
             self.now = self.now.max(at);
             match due {
+                Due::Script => self.play(),
                 Due::Pod { key, uid, turn } => self.turn(&key, &uid, turn),
                 Due::Beat => {
                     self.beat += 1;
@@ -145,6 +212,7 @@ impl World {
     fn schedule(&mut self, after: SignedDuration, due: Due) {
         self.queued += 1;
         self.queue.insert((self.now + after, self.queued), due);
+        self.alarm.notify_one();
     }
 
     /// Lets a pod terminate; says what it is now, `None` when there is none.

@@ -7,6 +7,7 @@
 mod scheme;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::join::EndpointRow;
 use super::pod::{ContainerPort, ContainerRole};
@@ -137,7 +138,7 @@ pub fn env_line(service: &Service) -> Option<String> {
     }
     let mut line = format!("export {prefix}_SERVICE_HOST={}", shell_quote(&service.cluster_ip));
     if let Some(port) = service.ports.first() {
-        line += &format!(" {prefix}_SERVICE_PORT={}", port.port);
+        let _ = write!(line, " {prefix}_SERVICE_PORT={}", port.port);
     }
     Some(line)
 }
@@ -283,7 +284,7 @@ fn segment(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out += &format!("%{byte:02X}");
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -18,6 +18,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// A moment before [`now`].
+#[expect(clippy::unnecessary_wraps, reason = "the fields that take it are optional")]
 pub(crate) fn ago(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp::from_second(now().as_second() - seconds).unwrap())
 }

@@ -165,8 +165,7 @@ impl<'a> Parser<'a> {
     /// A run of characters that are neither blanks nor operators; may be empty.
     fn word(&mut self) -> &'a str {
         let rest = self.rest();
-        let end =
-            rest.find(|c| matches!(c, '=' | '!' | '(' | ')' | ',' | '<' | '>' | ' ' | '\t' | '\r' | '\n'));
+        let end = rest.find(['=', '!', '(', ')', ',', '<', '>', ' ', '\t', '\r', '\n']);
         let word = &rest[..end.unwrap_or(rest.len())];
         self.at += word.len();
         word

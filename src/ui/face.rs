@@ -12,12 +12,12 @@ use crate::model::text::clean;
 use crate::model::time::age;
 use crate::model::{Kind, Load};
 
+use super::list;
 use super::loads::{Summary, scope_words, where_words};
 use super::widgets::glyph::Glyph;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
 use super::widgets::text::{width, wrap};
-use super::{list, loads};
 
 /// The widest that prose is set.
 const PROSE: usize = 72;
@@ -231,9 +231,4 @@ pub(super) fn connection(pen: &mut Pen<'_>, app: &App, body: Rect) {
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// The words for a list that is complete only in part.
-pub(super) fn partly(pen: &mut Pen<'_>, app: &App, kind: Kind) -> Spans<'static> {
-    loads::remark(pen, app, kind)
 }

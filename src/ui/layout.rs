@@ -8,12 +8,14 @@ use ratatui::layout::Rect;
 
 use crate::app::{App, MainView, Pane, Target};
 use crate::config::theme::Role;
+use crate::model::Kind;
 
+use super::loads::Summary;
 use super::widgets::frame;
 use super::widgets::glyph::Glyph;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
-use super::{list, loads};
+use super::{dns, endpoints, environment, list, loads};
 
 /// Columns from which list and panes stand side by side.
 const WIDE: u16 = 120;
@@ -118,6 +120,7 @@ fn share(of: u16, share: u16) -> u16 {
 fn name(app: &App, pane: Pane) -> &'static str {
     match (pane, app.view) {
         (Pane::Main, MainView::Pods) => "Pods",
+        (Pane::Endpoints, MainView::Pods) => "Services",
         _ => pane.title(),
     }
 }
@@ -161,7 +164,19 @@ pub(super) fn title(pen: &mut Pen<'_>, app: &App, place: &Place) {
 /// What stands behind the name of a pane, and the remark at the right end.
 fn about(pen: &mut Pen<'_>, app: &App, pane: Pane) -> (Spans<'static>, Spans<'static>) {
     match pane {
-        Pane::Main => (list::about(app), loads::remark(pen, app, list::kind(app))),
-        Pane::Endpoints | Pane::Dns | Pane::Environment => (Spans::new(), Spans::new()),
+        Pane::Main => {
+            let summary = Summary::of(app, list::kind(app));
+            (list::about(app), loads::badge(pen, app, &summary))
+        }
+        Pane::Endpoints => (endpoints::about(app), badge(pen, app, Kind::EndpointSlice)),
+        Pane::Dns => (dns::about(app), dns::remark(app)),
+        Pane::Environment => (environment::about(pen, app), badge(pen, app, Kind::Pod)),
     }
+}
+
+/// The badge of a pane that follows the selection, while its watch is not simply live.
+fn badge(pen: &mut Pen<'_>, app: &App, kind: Kind) -> Spans<'static> {
+    let Some(subject) = &app.panes.subject else { return Spans::new() };
+    let summary = Summary::in_namespace(app, kind, &subject.key().namespace);
+    loads::badge(pen, app, &summary)
 }

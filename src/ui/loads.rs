@@ -29,11 +29,17 @@ pub(super) struct Summary<'a> {
 impl<'a> Summary<'a> {
     /// Of one kind in the namespaces that are looked at.
     pub(super) fn of(app: &'a App, kind: Kind) -> Self {
+        Self::over(app, kind, |namespace| app.scope.as_ref().is_none_or(|s| s.contains(namespace)))
+    }
+
+    /// Of one kind in one namespace.
+    pub(super) fn in_namespace(app: &'a App, kind: Kind, namespace: &str) -> Self {
+        Self::over(app, kind, |n| n == namespace)
+    }
+
+    fn over(app: &'a App, kind: Kind, seen: impl Fn(&str) -> bool) -> Self {
         let mut summary = Self::default();
-        let seen = |entry: &&LoadEntry| match (&entry.namespace, &app.scope) {
-            (Some(namespace), Some(scope)) => scope.contains(namespace),
-            _ => true,
-        };
+        let seen = |entry: &&LoadEntry| entry.namespace.as_deref().is_none_or(&seen);
         for entry in app.snapshot.loads.iter().filter(|e| e.kind == kind).filter(seen) {
             summary.all += 1;
             match &entry.load {
@@ -84,12 +90,7 @@ pub(super) fn where_words(entries: &[&LoadEntry]) -> String {
 }
 
 /// The badge of a pane whose list is not simply live.
-pub(super) fn remark(pen: &mut Pen<'_>, app: &App, kind: Kind) -> Spans<'static> {
-    let summary = Summary::of(app, kind);
-    badge(pen, app, &summary)
-}
-
-fn badge(pen: &mut Pen<'_>, app: &App, summary: &Summary<'_>) -> Spans<'static> {
+pub(super) fn badge(pen: &mut Pen<'_>, app: &App, summary: &Summary<'_>) -> Spans<'static> {
     let of = |n: usize| if summary.all > 1 { format!(" {n} of {}", summary.all) } else { String::new() };
     if !summary.failed.is_empty() {
         let text = format!("{} unreachable{}", pen.glyph(Glyph::Ending), of(summary.failed.len()));

@@ -103,7 +103,7 @@ impl Memo {
 }
 
 /// Makes room for a text.
-fn grow(columns: &mut usize, text: &str) {
+pub(super) fn grow(columns: &mut usize, text: &str) {
     let wide = if text.is_ascii() { text.len() } else { width(&clean(text)) };
     *columns = (*columns).max(wide.min(MOST));
 }

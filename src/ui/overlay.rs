@@ -9,14 +9,14 @@ use super::widgets::page;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
 use super::widgets::text::wrap;
-use super::{help, picker};
+use super::{detail, help, picker};
 
 /// Draws one; the topmost is drawn last.
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, overlay: &Overlay, body: Rect) {
     match overlay {
         Overlay::Help { offset } => help::draw(pen, body, *offset),
         Overlay::Picker(picker) => picker::draw(pen, app, picker, body),
-        Overlay::Detail { offset: _ } => {}
+        Overlay::Detail { offset } => detail::draw(pen, app, body, *offset),
         Overlay::Text { title, lines, offset } => text(pen, body, title, lines, *offset),
     }
 }

@@ -17,7 +17,7 @@ const HIGH: f64 = 18.0;
 const LETTERS: f64 = 14.0;
 /// Around everything.
 const MARGIN: f64 = 12.0;
-const FONTS: &str = "'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Color Emoji',Menlo,Consolas,monospace";
+const FONTS: &str = "'DejaVu Sans Mono',Menlo,Consolas,monospace";
 
 /// The terminal behind: its own colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ fn row(out: &mut String, buffer: &Buffer, backdrop: Backdrop, row: u16) {
             flush(out, &mut word, &mut start, y);
         }
         if let Some(path) = line {
-            stroke(out, path, *x, y, &paint);
+            stroke(out, path, *x, y, symbol == "┃", &paint);
         } else if symbol != " " {
             start.get_or_insert((*x, paint));
             word.push_str(symbol);
@@ -227,37 +227,41 @@ fn flush(out: &mut String, word: &mut String, start: &mut Option<(u16, Paint)>, 
     }
 }
 
-/// The lines that a piece of a border consists of, as a path in a cell of 2 × 2.
-fn lines(symbol: &str) -> Option<&'static str> {
+/// The lines that a piece of a border consists of, in a cell from 0 to 2 in both directions: letters of SVG's path
+/// language, each with its numbers.
+fn lines(symbol: &str) -> Option<&'static [(char, &'static [f64])]> {
     Some(match symbol {
-        "│" => "M1 0V2",
-        "┃" => "W1 0V2",
-        "─" => "M0 1H2",
-        "╭" => "M2 1Q1 1 1 2",
-        "╮" => "M0 1Q1 1 1 2",
-        "╰" => "M1 0Q1 1 2 1",
-        "╯" => "M1 0Q1 1 0 1",
-        "├" => "M1 0V2M1 1H2",
-        "┤" => "M1 0V2M0 1H1",
-        "┬" => "M0 1H2M1 1V2",
-        "┴" => "M0 1H2M1 0V1",
-        "┼" => "M0 1H2M1 0V2",
+        "│" | "┃" => &[('M', &[1.0, 0.0]), ('L', &[1.0, 2.0])],
+        "─" => &[('M', &[0.0, 1.0]), ('L', &[2.0, 1.0])],
+        "╭" => &[('M', &[2.0, 1.0]), ('Q', &[1.0, 1.0, 1.0, 2.0])],
+        "╮" => &[('M', &[0.0, 1.0]), ('Q', &[1.0, 1.0, 1.0, 2.0])],
+        "╰" => &[('M', &[1.0, 0.0]), ('Q', &[1.0, 1.0, 2.0, 1.0])],
+        "╯" => &[('M', &[1.0, 0.0]), ('Q', &[1.0, 1.0, 0.0, 1.0])],
+        "├" => &[('M', &[1.0, 0.0]), ('L', &[1.0, 2.0]), ('M', &[1.0, 1.0]), ('L', &[2.0, 1.0])],
+        "┤" => &[('M', &[1.0, 0.0]), ('L', &[1.0, 2.0]), ('M', &[1.0, 1.0]), ('L', &[0.0, 1.0])],
+        "┬" => &[('M', &[0.0, 1.0]), ('L', &[2.0, 1.0]), ('M', &[1.0, 1.0]), ('L', &[1.0, 2.0])],
+        "┴" => &[('M', &[0.0, 1.0]), ('L', &[2.0, 1.0]), ('M', &[1.0, 0.0]), ('L', &[1.0, 1.0])],
+        "┼" => &[('M', &[0.0, 1.0]), ('L', &[2.0, 1.0]), ('M', &[1.0, 0.0]), ('L', &[1.0, 2.0])],
         _ => return None,
     })
 }
 
-fn stroke(out: &mut String, path: &str, x: u16, y: f64, paint: &Paint) {
-    let (path, width) = match path.strip_prefix('W') {
-        Some(heavy) => (format!("M{heavy}"), 3.0),
-        None => (path.to_owned(), if paint.modifier.contains(Modifier::BOLD) { 2.0 } else { 1.2 }),
-    };
+fn stroke(out: &mut String, steps: &[(char, &[f64])], x: u16, y: f64, heavy: bool, paint: &Paint) {
     let x = MARGIN + f64::from(x) * WIDE;
+    let mut path = String::new();
+    for (letter, numbers) in steps {
+        path.push(*letter);
+        for pair in numbers.chunks(2) {
+            if let [dx, dy] = pair {
+                let _ = write!(path, "{:.1} {:.1} ", x + dx * WIDE / 2.0, y + dy * HIGH / 2.0);
+            }
+        }
+    }
+    let width = if heavy { 3.2 } else { 1.2 };
     let _ = writeln!(
         out,
-        "<path d=\"{path}\" transform=\"translate({x:.1} {y:.1}) scale({:.3} {:.3})\" fill=\"none\" stroke=\"{}\" \
-         stroke-width=\"{width}\" vector-effect=\"non-scaling-stroke\"/>",
-        WIDE / 2.0,
-        HIGH / 2.0,
+        "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{width}\"/>",
+        path.trim_end(),
         paint.fill,
     );
 }

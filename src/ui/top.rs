@@ -40,7 +40,10 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, row: Rect) {
         if let Some(action) = action {
             pen.region(Rect { width: used, ..rest }, Target::Action(*action));
         }
-        x = x.saturating_add(used).saturating_add(2);
+        // What belongs together ends with a blank of its own.
+        let gap =
+            if spans.0.last().is_some_and(|s| s.text.ends_with(' ') && s.role == Role::Dim) { 0 } else { 2 };
+        x = x.saturating_add(used).saturating_add(gap);
     }
     let right = viewpoint(pen, app, room / 3);
     let wide = u16::try_from(right.width()).unwrap_or(u16::MAX);
@@ -72,12 +75,11 @@ fn place(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
         (None, true) => Spans::of(Role::Name, short(&identity.server, Cut::Middle)),
     };
     let open = identity.file.is_none().then_some(Action::Contexts);
-    let mut words = vec![(name, open)];
-    if !scope.is_empty() {
-        let spans = Spans::of(Role::Dim, crumb.trim_start().to_owned()).and(Role::Name, scope);
-        words.push((spans, Some(Action::Namespaces)));
+    if scope.is_empty() {
+        vec![(name, open)]
+    } else {
+        vec![(name.and(Role::Dim, crumb), open), (Spans::of(Role::Name, scope), Some(Action::Namespaces))]
     }
-    words
 }
 
 fn badges(app: &App) -> Vec<Word> {
@@ -135,7 +137,10 @@ fn reason(entries: &[&LoadEntry]) -> String {
 fn viewpoint(pen: &Pen<'_>, app: &App, most: usize) -> Spans<'static> {
     let short = |text: &str| fit(text, most.max(12), Cut::Middle, pen.glyph(Glyph::Ellipsis)).into_owned();
     let from = match &app.viewpoint {
-        Viewpoint::Selection => return Spans::new(),
+        Viewpoint::Selection => match app.panes.container() {
+            Some((pod, container)) => format!("{} / {container}", short(&pod.name)),
+            None => return Spans::new(),
+        },
         Viewpoint::Laptop => "this computer".to_owned(),
         Viewpoint::Namespace(name) => format!("namespace {}", short(name)),
         Viewpoint::Container { pod, container } => format!("{} / {container}", short(&pod.name)),

@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
                 if word.text.is_empty() {
                     return Ok(None);
                 }
-                return field.test(word).map(Some).map_err(|message| self.error(at, message));
+                return field.test(&word).map(Some).map_err(|message| self.error(at, message));
             }
         }
         let word = self.word();
@@ -192,7 +192,7 @@ fn plain(word: &Word, negative: bool) -> Test {
 }
 
 impl Field {
-    fn test(self, word: Word) -> Result<Test, String> {
+    fn test(self, word: &Word) -> Result<Test, String> {
         let whole = word.quoted;
         let pattern = |text: &str| Pattern { needle: Needle::new(text), whole };
         Ok(match self {
@@ -204,7 +204,7 @@ impl Field {
             Self::Node => Test::Node(pattern(&word.text)),
             Self::Pod => Test::Pod(pattern(&word.text)),
             Self::Service => Test::Service(pattern(&word.text)),
-            Self::Ip => Test::Ip(ip(&word)?),
+            Self::Ip => Test::Ip(ip(word)?),
             Self::Port => Test::Port(port(&word.text, whole)),
             Self::Ready => Test::Ready(ready(&word.text)?),
         })

@@ -12,8 +12,6 @@ pub(super) struct Needle {
     both_cases: bool,
     /// All characters may stand in an IP address.
     in_address: bool,
-    /// And it is more than a bare number or word.
-    addressy: bool,
     digits: bool,
 }
 
@@ -25,7 +23,6 @@ impl Needle {
             chars: text.chars().count(),
             both_cases: !text.chars().any(char::is_uppercase),
             in_address,
-            addressy: in_address && text.contains(['.', ':']),
             digits: text.bytes().all(|b| b.is_ascii_digit()),
         }
     }
@@ -38,9 +35,9 @@ impl Needle {
         self.chars
     }
 
-    /// Whether it looks like a part of an address.
+    /// Whether it looks like a part of an address, and is more than a bare number or word.
     pub(super) fn addressy(&self) -> bool {
-        self.addressy
+        self.in_address && self.text.contains(['.', ':'])
     }
 
     /// Whether it is a part of an address.

@@ -5,7 +5,10 @@ use super::faults::{Failure, Faults};
 use super::request::{Query, Route, Target, View, route, verb, view};
 use super::rights::{Attributes, User};
 use super::status::Refusal;
-use super::{discovery, list, table, watch, write};
+use super::{discovery, list, table, watch as watching, write};
+use crate::demo::Clock;
+use crate::demo::stream;
+use crate::demo::stream::session::Forwarding;
 use crate::demo::world::World;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -13,10 +16,13 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// The largest body that is read.
@@ -25,18 +31,62 @@ const LARGEST_BODY: usize = 1024 * 1024;
 /// What all requests share.
 pub(in crate::demo) struct Shared {
     world: Mutex<World>,
+    clock: Clock,
     pub(in crate::demo) faults: Faults,
+    /// How port-forwards behave.
+    pub(in crate::demo) forwarding: Forwarding,
+    /// Closed when the demo ends.
+    alive: watch::Receiver<()>,
 }
 
 impl Shared {
     /// A server's state over a world.
-    pub(in crate::demo) fn new(world: World) -> Self {
-        Self { world: Mutex::new(world), faults: Faults::default() }
+    pub(in crate::demo) fn new(
+        world: World,
+        clock: Clock,
+        forwarding: Forwarding,
+        alive: watch::Receiver<()>,
+    ) -> Self {
+        Self { world: Mutex::new(world), clock, faults: Faults::default(), forwarding, alive }
     }
 
     /// The world, for a short time: never across an `await`.
     pub(in crate::demo) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.clock == Clock::Wall {
+            world.advance(Timestamp::now());
+        }
+        world
+    }
+
+    /// Runs something that outlives its request, but not the demo.
+    pub(in crate::demo) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut alive = self.alive.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task => {}
+                _ = alive.changed() => {}
+            }
+        });
+    }
+
+    /// Lets the world's time pass with the clock on the wall, whether somebody looks or not.
+    pub(in crate::demo) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let (alarm, due) = {
+                let world = self.world();
+                (world.alarm(), world.next_due())
+            };
+            let now = Timestamp::now();
+            let wait = due.map_or(Duration::from_secs(60), |due| {
+                due.duration_since(now).try_into().unwrap_or_default()
+            });
+            // Something nearer may be put into the queue meanwhile.
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = alarm.notified() => {}
+            }
+        }
     }
 }
 
@@ -192,7 +242,7 @@ async fn objects(
         ("list" | "watch", _) => {
             let view = view(request.headers())?;
             if verb == "watch" {
-                return watch::start(shared, target, query, view, gone);
+                return watching::start(shared, target, query, view, gone);
             }
             if gone {
                 return Err(Refusal::expired("The resourceVersion for the provided list is too old."));
@@ -208,13 +258,13 @@ async fn objects(
             let body = read(request).await?;
             write::delete(shared, &target, query, &body)
         }
-        ("patch", _) => {
+        ("patch", None | Some("scale")) => {
             let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
             let kind = kind.unwrap_or_default().to_owned();
             let body = read(request).await?;
             write::patch(shared, &target, query, &kind, &body)
         }
-        (_, Some(_)) => Err(Refusal::no_such_path()),
+        (_, Some(_)) => stream::subresource(request, shared, &target, query).await,
         _ => Err(Refusal::not_allowed()),
     }
 }

@@ -1,13 +1,13 @@
 //! Reads `assets/demo/world.yaml`: manifests as people write them, with their age, into objects as a cluster has them.
 //!
 //! Beside the manifest's own fields an entry may have: `age` (how long it exists), `edited` (a later change of a
-//! Service: `{age, manager}`), and for workloads `hash` (the revision its pods are named by), `pods` (those that
+//! Service: `{age, manager, before}`, with the ports of before), and for workloads `hash` (the revision its pods are named by), `pods` (those that
 //! exist, see [`Plan`]), `spare` (the addresses that later pods get) and `becomes: crashing`. A bare Pod has the
 //! fields of a plan itself.
 
 use super::controllers::{owner_reference, replica_set};
 use super::pod::{self, Stage, set_default, stamp};
-use super::{World, service};
+use super::{Turn, World, service};
 use crate::demo::resource::Resource;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -29,8 +29,6 @@ struct Plan {
     state: String,
     /// For how long it has been in this state.
     since: String,
-    /// What the condition says about it.
-    message: String,
     restarts: Restarts,
 }
 
@@ -60,8 +58,20 @@ pub(super) fn load(world: &mut World, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes one more object, from a manifest as in the file, now.
+pub(super) fn create(world: &mut World, manifest: &str) -> Result<(), String> {
+    let entry: Value = serde_saphyr::from_str(manifest).map_err(|error| error.to_string())?;
+    let text = |path: &str| entry.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let key = (text("/metadata/namespace"), text("/metadata/name"));
+    let start = std::mem::replace(&mut world.start, world.now);
+    let made = self::entry(world, entry);
+    world.start = start;
+    world.work.insert(super::Work::Service(key));
+    made
+}
+
 /// Reads `3d`, `2h30m`, `45s`.
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     let (mut seconds, mut number) = (0_i64, String::new());
     for letter in text.chars() {
         let unit = match letter {
@@ -108,7 +118,16 @@ fn entry(world: &mut World, mut entry: Value) -> Result<(), String> {
             let edited = take(&mut entry, "edited");
             service::complete(&mut entry);
             let edit = match edited["manager"].as_str() {
-                Some(manager) => Some((manager, ago(world, &edited["age"])?)),
+                Some(manager) => {
+                    let changed = ago(world, &edited["age"])?;
+                    let key = |key: &str| entry["metadata"][key].as_str().unwrap_or_default().to_owned();
+                    let mut before = json!({"metadata": {}, "spec": {"ports": edited["before"]}});
+                    service::complete(&mut before);
+                    world
+                        .former
+                        .insert((key("namespace"), key("name")), (changed, before["spec"]["ports"].clone()));
+                    Some((manager, changed))
+                }
                 None => None,
             };
             entry["metadata"]["managedFields"] = service::managed_fields(&entry, created, edit);
@@ -147,7 +166,7 @@ fn encode(secret: &mut Value) {
 
 fn bare_pod(world: &mut World, mut entry: Value, created: Timestamp) -> Result<(), String> {
     let mut plan = serde_json::Map::new();
-    for key in ["ip", "started", "state", "since", "message", "restarts"] {
+    for key in ["ip", "started", "state", "since", "restarts"] {
         let value = take(&mut entry, key);
         if !value.is_null() {
             plan.insert(key.to_owned(), value);
@@ -282,16 +301,13 @@ fn live(world: &mut World, pod: &mut Value, plan: &Plan, born: Timestamp) -> Res
         "succeeded" => pod::stage(pod, &Stage::Succeeded, since.unwrap_or(started)),
         "terminating" => {
             pod::stage(pod, &Stage::Ready, started + SignedDuration::from_secs(2));
-            pod::terminate(pod, since.unwrap_or(world.start));
+            let told = since.unwrap_or(world.start);
+            pod::terminate(pod, told);
+            let grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+            let left = SignedDuration::from_secs(grace) - world.start.duration_since(told);
+            world.schedule_turn(pod, left, Turn::Gone);
         }
         other => return Err(format!("unknown state {other}")),
-    }
-    if !plan.message.is_empty() {
-        for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
-            if condition["status"] == "False" && condition["type"] == "Ready" {
-                condition["message"] = plan.message.clone().into();
-            }
-        }
     }
     if plan.restarts.count > 0 {
         restarted(pod, &plan.restarts, started);

@@ -1,7 +1,7 @@
 use super::*;
 
 fn world() -> World {
-    World::story("2026-03-01T12:00:00Z".parse().unwrap(), false).unwrap()
+    World::story("2026-03-01T12:00:00Z".parse().unwrap(), false, None).unwrap()
 }
 
 fn step(world: &mut World, seconds: i64) {
@@ -157,4 +157,87 @@ fn scaling_adds_and_removes() {
     let slices: Vec<Value> = slices.map(|one| one.value()).collect();
     assert_eq!(slices.len(), 1, "a placeholder stays");
     assert_eq!(slices[0]["endpoints"], Value::Null);
+}
+
+fn address(world: &World, name: &str, kind: hickory_proto::rr::RecordType) -> Vec<String> {
+    let mut query = Message::query();
+    query
+        .add_query(hickory_proto::op::Query::query(hickory_proto::rr::Name::from_ascii(name).unwrap(), kind));
+    let mut out: Vec<String> =
+        world.resolve(&query).answers.iter().map(|record| record.data.to_string()).collect();
+    out.sort();
+    out
+}
+
+#[test]
+fn names_follow_the_endpoints() {
+    use hickory_proto::rr::RecordType::{A, PTR};
+    let mut world = world();
+    assert_eq!(address(&world, "cache.default.svc.cluster.local.", A), ["10.244.1.9"]);
+    assert_eq!(address(&world, "cache-0.cache.default.svc.cluster.local.", A), ["10.244.1.9"]);
+    assert!(address(&world, "cache-1.cache.default.svc.cluster.local.", A).is_empty());
+    assert_eq!(
+        address(&world, "7.1.244.10.in-addr.arpa.", PTR),
+        ["10-244-1-7.my-app.default.svc.cluster.local."]
+    );
+    world.delete_pod("default", "my-app-7c5ddbdf54-x2k9p", false).unwrap();
+    assert!(address(&world, "7.1.244.10.in-addr.arpa.", PTR).is_empty());
+    step(&mut world, 5);
+    assert_eq!(
+        address(&world, "21.2.244.10.in-addr.arpa.", PTR),
+        ["10-244-2-21.my-app.default.svc.cluster.local."]
+    );
+}
+
+/// Whatever endpoint the script brings about has the records that are written for it.
+#[test]
+fn the_script_comes_round_and_leaves_nothing_behind() {
+    let mut world = World::story("2026-03-01T12:00:00Z".parse().unwrap(), true, None).unwrap();
+    let services = world.store.count(Resource::Services);
+    let (mut promo, mut unready, mut restarted) = (false, false, false);
+    for second in 0..400 {
+        step(&mut world, 1);
+        promo |= world.store.get(Resource::Services, "shop", "promo").is_some()
+            && address(&world, "promo.shop.svc.cluster.local.", hickory_proto::rr::RecordType::A)
+                == ["10.96.77.7"]
+            && ready(&world, "shop", "promo") > 0;
+        unready |= ready(&world, "shop", "cart") == 2;
+        restarted |= ready(&world, "default", "cache") == 2;
+        assert!(ready(&world, "default", "my-app") >= 2, "{second}");
+        assert!(ready(&world, "kube-system", "kube-dns") >= 1, "{second}");
+    }
+    assert!(promo && unready && restarted, "{promo} {unready} {restarted}");
+    assert_eq!(world.store.count(Resource::Services), services);
+    for _ in 0..12 {
+        step(&mut world, 100);
+    }
+    for (address, ready) in endpoints(&world, "default", "my-app") {
+        let mut parts: Vec<&str> = address.split('.').collect();
+        parts.reverse();
+        let name = format!("{}.in-addr.arpa.", parts.join("."));
+        let told = self::address(&world, &name, hickory_proto::rr::RecordType::PTR);
+        assert_eq!(told.len(), usize::from(ready), "{address}: {told:?}");
+    }
+}
+
+#[test]
+fn a_large_world_is_as_large_as_asked_and_lives() {
+    let mut world = World::story("2026-03-01T12:00:00Z".parse().unwrap(), false, Some((300, 1500))).unwrap();
+    assert_eq!(world.store.count(Resource::Services), 300);
+    assert_eq!(world.store.count(Resource::Pods), 1500);
+    let slices =
+        world.store.list(Resource::EndpointSlices, None).filter(|slice| slice.namespace.starts_with("team-"));
+    let sizes: Vec<usize> =
+        slices.map(|slice| slice.value()["endpoints"].as_array().map_or(0, Vec::len)).collect();
+    assert!(sizes.iter().all(|size| *size <= 100));
+    let pod = world.store.list(Resource::Pods, Some("team-03")).next().unwrap().value();
+    let (name, app) =
+        (pod["metadata"]["name"].as_str().unwrap(), pod["metadata"]["labels"]["app"].as_str().unwrap());
+    let before = ready(&world, "team-03", app);
+    assert!(before > 0);
+    world.delete_pod("team-03", name, false).unwrap();
+    assert_eq!(ready(&world, "team-03", app), before - 1);
+    step(&mut world, 10);
+    assert_eq!(ready(&world, "team-03", app), before);
+    assert_eq!(world.store.count(Resource::Pods), 1500);
 }

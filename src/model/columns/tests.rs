@@ -1,4 +1,4 @@
-//! Expected cells are those of kubernetes' own printers_test.go where a test names one, else read off printers.go.
+//! Expected cells are those of kubernetes' own `printers_test.go` where a test names one, else read off `printers.go`.
 
 use super::*;
 use crate::model::pod::ContainerRole::{Ephemeral, Init, Main, Sidecar};

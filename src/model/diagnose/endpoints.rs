@@ -1,6 +1,7 @@
 //! No endpoint that is ready: because the selector is wrong, because pods are not ready, because all are leaving.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::super::columns;
 use super::super::copy::shell_quote;
@@ -186,14 +187,16 @@ fn pod_line(case: &Case<'_>, pod: &Pod) -> String {
     }
     let mut line = format!("pod {name} is not ready: {}", summary.status);
     if summary.restarts > 0 {
-        line += &format!(", restarts {}", summary.restarts_cell(case.now));
+        let _ = write!(line, ", restarts {}", summary.restarts_cell(case.now));
     }
     match blocking_condition(pod) {
-        Some(c) => line += &format!("; {}", condition_text(case, c)),
-        None => line += "; it has no Ready condition yet",
+        Some(c) => {
+            let _ = write!(line, "; {}", condition_text(case, c));
+        }
+        None => line.push_str("; it has no Ready condition yet"),
     }
     for status in pod.statuses.iter().filter(|s| !s.last_reason.is_empty()) {
-        line += &format!("; container {} ended last with {}", status.name, status.last_reason);
+        let _ = write!(line, "; container {} ended last with {}", status.name, status.last_reason);
     }
     line
 }
@@ -225,12 +228,12 @@ fn blocking_condition(pod: &Pod) -> Option<&Condition> {
 fn condition_text(case: &Case<'_>, condition: &Condition) -> String {
     let mut text = format!("condition {} not True", condition.kind);
     if condition.since.is_some() {
-        text += &format!(" for {}", case.ago(condition.since));
+        let _ = write!(text, " for {}", case.ago(condition.since));
     }
     let why: Vec<_> =
         [&condition.reason, &condition.message].into_iter().filter(|t| !t.is_empty()).map(|t| &**t).collect();
     if !why.is_empty() {
-        text += &format!(" ({})", why.join(": "));
+        let _ = write!(text, " ({})", why.join(": "));
     }
     text
 }

@@ -45,7 +45,7 @@ pub(super) fn check(case: &Case<'_>, domain: &str, findings: &mut Vec<Finding>) 
 fn in_cluster(case: &Case<'_>, name: &str, domain: &str) -> Option<Finding> {
     let key = &case.service.key;
     let lower = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    if lower == "svc" || lower.ends_with(".svc") {
+    if lower.rsplit('.').next() == Some("svc") {
         // A CNAME's target is absolute: no search list is applied to it, and there is no top-level domain `svc`.
         return Some(Finding {
             evidence: vec![format!("spec.externalName is {name}; the target of a CNAME is always absolute")],

@@ -86,8 +86,9 @@ impl Miss<'_> {
 
     fn cost(&self) -> usize {
         match self {
-            Self::Value { wanted, has, .. } => 10 + distance(wanted, has).min(20),
-            Self::Key { wanted, has, .. } => 10 + distance(wanted, has).min(20),
+            Self::Value { wanted, has, .. } | Self::Key { wanted, has, .. } => {
+                10 + distance(wanted, has).min(20)
+            }
             Self::Absent { .. } => 40,
         }
     }

@@ -83,10 +83,11 @@ fn by_name(case: &Case<'_>, port: &Port, name: &Text) -> Option<Finding> {
 /// Container.ports). So this is worth a hint only where pods declare others.
 fn by_number(case: &Case<'_>, port: &Port, number: i32) -> Option<Finding> {
     let pods = candidates(case);
-    let declares = |p: &&Pod| declared(p).any(|c| c.port == number && c.protocol == port.protocol);
+    let mut ports = pods.iter().flat_map(|p| declared(p)).peekable();
+    let declare_none = ports.peek().is_none();
     if case.service.headless()
-        || !pods.iter().any(|p| declared(p).next().is_some())
-        || pods.iter().any(|p| declares(&p))
+        || declare_none
+        || ports.any(|c| c.port == number && c.protocol == port.protocol)
     {
         return None;
     }

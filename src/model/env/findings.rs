@@ -191,10 +191,10 @@ pub fn variable_is_url(environment: &ContainerEnvironment, pod: &Pod) -> Option<
     let made = environment.variables().filter(|v| v.origin == Origin::Service && v.may_be_there());
     let urls: Vec<_> =
         made.filter(|v| is_url(v) && port_stem(v.name).is_some_and(|s| !s.contains("_PORT_"))).collect();
-    let named: Vec<_> =
+    let own_name: Vec<_> =
         urls.iter().filter(|v| port_stem(v.name).is_some_and(|s| names.iter().any(|n| n == s))).collect();
-    let first = named.first().copied().or(urls.first())?;
-    let message = if named.is_empty() {
+    let first = own_name.first().copied().or(urls.first())?;
+    let message = if own_name.is_empty() {
         format!(
             "container {} gets {} with a URL where programs may expect a port number ({}={})",
             environment.container,
@@ -212,7 +212,7 @@ pub fn variable_is_url(environment: &ContainerEnvironment, pod: &Pod) -> Option<
     };
     Some(Finding {
         code: "variable-is-url",
-        severity: if named.is_empty() { Severity::Info } else { Severity::Warning },
+        severity: if own_name.is_empty() { Severity::Info } else { Severity::Warning },
         object: about(environment),
         message,
         evidence: lines(urls.iter().map(|v| format!("{}={}", v.name, v.value.unwrap_or_default()))),

@@ -90,6 +90,7 @@ fn status(name: &str, state: ContainerState) -> ContainerStatus {
     ContainerStatus {
         name: name.into(),
         ready: true,
+        started: true,
         restarts: 0,
         state,
         last_finished: None,

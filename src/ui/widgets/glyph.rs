@@ -45,8 +45,8 @@ pub(in crate::ui) enum Glyph {
     Thumb,
     /// Worth knowing.
     Info,
-    /// The cursor of a line that is being typed.
-    Caret,
+    /// It may not work.
+    Warn,
 }
 
 impl Glyph {
@@ -74,7 +74,7 @@ impl Glyph {
             Self::Bar => ("│", "|"),
             Self::Thumb => ("┃", "#"),
             Self::Info => ("i", "i"),
-            Self::Caret => ("▏", "_"),
+            Self::Warn => ("!", "!"),
         };
         if ascii { plain } else { unicode }
     }
