@@ -1,1 +1,16 @@
-//! The `cli` layer.
+//! The command line: arguments, commands, reports.
+//!
+//! What it is: the only place that knows all others. What it is not: it computes nothing about Kubernetes; reports
+//! print what `model` says.
+
+pub mod args;
+pub mod explore;
+pub mod facts;
+pub mod failure;
+pub mod list;
+pub mod live;
+pub mod names;
+pub mod report;
+pub mod run;
+
+pub use run::run;

@@ -1,3 +1,5 @@
 //! The `kdisco` program: everything is in the library, this hands over the exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    kdisco::cli::run()
+}

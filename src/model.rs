@@ -6,12 +6,22 @@
 //!
 //! Everybody may use it; it uses nothing else of ours.
 
+pub mod columns;
+pub mod copy;
+pub mod diagnose;
+pub mod dns;
 pub mod endpoint;
+pub mod env;
 pub mod finding;
+pub mod join;
 pub mod labels;
 pub mod names;
 pub mod objects;
 pub mod pod;
+pub mod quantity;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod selector;
 pub mod service;
 pub mod snapshot;
 pub mod text;

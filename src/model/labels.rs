@@ -37,6 +37,11 @@ impl Labels {
         self.0.len()
     }
 
+    /// Whether somebody else holds this very copy too.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// Whether `self`, as a Service's selector, selects an object with `labels`. An empty selector selects
     /// nothing: the endpoint controller leaves such Services alone.
     pub fn selects(&self, labels: &Self) -> bool {

@@ -269,6 +269,8 @@ pub struct ContainerStatus {
     pub name: Text,
     /// Ready.
     pub ready: bool,
+    /// `started`: it runs and its startup probe, if any, has passed. kubectl's STATUS asks this of sidecars.
+    pub started: bool,
     /// Restart count.
     pub restarts: i32,
     /// State now.

@@ -146,6 +146,9 @@ pub struct ClusterSnapshot {
     pub epoch: u64,
     /// Services with their endpoints, sorted by key.
     pub services: Arc<Vec<Arc<ServiceFacts>>>,
+    /// Slices whose Service is not there (deleted while a hand-written slice stays, or none named), sorted by their
+    /// Service and name. DNS still answers reverse questions from them.
+    pub stray_slices: Arc<Vec<Arc<EndpointSlice>>>,
     /// Pods by namespace; only the watched ones are there, see [`Self::loads`].
     pub pods: BTreeMap<Text, Arc<Vec<Arc<Pod>>>>,
     /// For each namespace: pod name → names of the Services that have it as an endpoint, sorted.
@@ -191,12 +194,12 @@ impl ClusterSnapshot {
         self.services_of_pod.get(&pod.namespace).and_then(|index| index.get(&pod.name)).map_or(&[], |v| v)
     }
 
-    /// How far the watch that covers this kind in this namespace has come; `None` when nothing watches it.
+    /// How far the watch that covers this kind in this namespace has come; `None` when nothing watches it. A watch of
+    /// the namespace itself counts before one of the whole cluster: it is there because the other is forbidden.
     pub fn load(&self, kind: Kind, namespace: &str) -> Option<&Load> {
-        self.loads
-            .iter()
-            .filter(|e| e.kind == kind)
-            .find(|e| e.namespace.as_deref().is_none_or(|n| n == namespace))
-            .map(|e| &e.load)
+        let of = |namespace: Option<&str>| {
+            self.loads.iter().find(|e| e.kind == kind && e.namespace.as_deref() == namespace).map(|e| &e.load)
+        };
+        of(Some(namespace)).or_else(|| of(None))
     }
 }

@@ -1,0 +1,116 @@
+//! What `y` copies and what `Y` offers: the text that works for who pastes it.
+
+use crate::model::dns::forms;
+use crate::model::{ObjectKey, copy};
+
+use super::App;
+use super::effect::Effect;
+use super::overlay::{Choice, Entry};
+use super::panes::{EnvRow, EnvironmentPane, Subject};
+use super::state::{Pane, Tone};
+
+impl App {
+    /// Copies what is most likely wanted of the focused pane's selection.
+    pub(super) fn copy_best(&mut self) -> Vec<Effect> {
+        let row = self.panes.cursor(self.focus).index();
+        let text = match self.focus {
+            Pane::Main => self.best_name(),
+            Pane::Endpoints => match &self.panes.subject {
+                Some(Subject::Pod(_)) => {
+                    self.panes.leading.get(row).map(|s| name_in_namespaces(s.service.key()))
+                }
+                _ => self.panes.endpoints.get(row).map(|endpoint| {
+                    let port = endpoint.ports.iter().find_map(|p| p.port);
+                    port.map_or_else(
+                        || endpoint.address.to_string(),
+                        |port| copy::host_port(&endpoint.address, port),
+                    )
+                }),
+            },
+            Pane::Dns => self.panes.records.get(row).map(|r| r.name.trim_end_matches('.').to_owned()),
+            Pane::Environment => self.environment_text(row),
+        };
+        match text {
+            Some(text) => self.copy(&text),
+            None => {
+                self.notify(Tone::Note, "there is nothing to copy here");
+                vec![]
+            }
+        }
+    }
+
+    /// The shortest name of the selected Service that works from the viewpoint; a pod's address.
+    fn best_name(&mut self) -> Option<String> {
+        match self.panes.subject.clone()? {
+            Subject::Service(facts) => {
+                if let Some(form) = forms::shortest(&self.panes.names) {
+                    return Some(form.text.clone());
+                }
+                // No name of it works from here; the whole one is at least right inside.
+                let whole = self.panes.names.iter().find(|f| f.kind == forms::FormKind::Full)?.text.clone();
+                let where_ = if self.viewpoint == super::Viewpoint::Laptop { "this laptop" } else { "there" };
+                self.notify(
+                    Tone::Note,
+                    format!(
+                        "{} has no name that resolves on {where_}: this one works inside the cluster",
+                        facts.key().name
+                    ),
+                );
+                Some(whole)
+            }
+            Subject::Pod(pod) => pod.ips.first().map(ToString::to_string),
+        }
+    }
+
+    /// A line of the Environment pane as `NAME=value`; a heading stands for all lines below it.
+    fn environment_text(&self, row: usize) -> Option<String> {
+        match self.panes.environment.as_ref()? {
+            EnvironmentPane::Service(variables) => {
+                variables.get(row).map(|(name, value)| format!("{name}={value}"))
+            }
+            EnvironmentPane::Container { environment, rows, .. } => {
+                let line = |name: &str| {
+                    let variable = environment.get(name)?;
+                    Some(variable.value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}")))
+                };
+                match rows.get(row)? {
+                    EnvRow::Variable(name) => line(name),
+                    EnvRow::Heading(_) => {
+                        let below = rows[row + 1..].iter().map_while(|r| match r {
+                            EnvRow::Variable(name) => line(name),
+                            EnvRow::Heading(_) => None,
+                        });
+                        Some(below.collect::<Vec<_>>().join("\n"))
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the copy menu offers: for the row of the focused pane where that is an endpoint, else for the selection.
+    pub(super) fn copy_entries(&self) -> Vec<Entry> {
+        let domain = self.panes.domain.text();
+        let row = self.panes.cursor(self.focus).index();
+        let items = match (&self.panes.subject, self.focus) {
+            (Some(Subject::Service(facts)), Pane::Endpoints) => match self.panes.endpoints.get(row) {
+                Some(endpoint) => copy::of_endpoint(endpoint, &facts.service, domain),
+                None => copy::of_service(facts, domain),
+            },
+            (Some(Subject::Service(facts)), _) => copy::of_service(facts, domain),
+            (Some(Subject::Pod(pod)), _) => copy::of_pod(pod, domain),
+            (None, _) => Vec::new(),
+        };
+        let entry = |item: copy::CopyItem| {
+            let form = self.panes.names.iter().find(|f| f.text == item.text);
+            let works =
+                form.map_or("", |f| if f.step.is_some() { "works from here" } else { "not from here" });
+            let note = if works.is_empty() { item.label } else { format!("{}, {works}", item.label) };
+            Entry { label: item.text.clone(), note, choice: Choice::Copy(item.text) }
+        };
+        items.into_iter().map(entry).collect()
+    }
+}
+
+fn name_in_namespaces(key: &ObjectKey) -> String {
+    format!("{}.{}", key.name, key.namespace)
+}

@@ -1,0 +1,51 @@
+//! What the program wants done: data that `runtime::effects` carries out. Results come back as messages with the
+//! same id or epoch; what comes back late is dropped by that.
+
+use std::collections::BTreeSet;
+
+use crate::model::{NamespaceScope, Text};
+
+/// Number of one effect; results carry it back.
+pub type Id = u64;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Drop the connection there is and open one to a context (`None`: the one that the command line chose).
+    Connect {
+        /// Number of the attempt; snapshots and results carry it.
+        epoch: u64,
+        /// Context name.
+        context: Option<Text>,
+    },
+    /// Look at other namespaces.
+    SetScope {
+        /// Of which connection.
+        epoch: u64,
+        /// Which.
+        scope: NamespaceScope,
+    },
+    /// Watch the pods of these namespaces (`None`: of all) and of no others.
+    WatchPods {
+        /// Of which connection.
+        epoch: u64,
+        /// Which.
+        namespaces: BTreeSet<Option<Text>>,
+    },
+    /// Do not wait for the backoff.
+    RetryNow {
+        /// Of which connection.
+        epoch: u64,
+    },
+    /// Put text where it can be pasted.
+    Copy {
+        /// Number of this copy.
+        id: Id,
+        /// The text, already cleaned of control characters.
+        text: String,
+    },
+    /// Clear the terminal and draw everything again.
+    Redraw,
+    /// Stop.
+    Quit,
+}

@@ -1,0 +1,273 @@
+//! From the command line to the exit code: which command does what with which facts.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use super::args::{self, Args, Command, Explore, KeysForm, Origin, Output};
+use super::explore::start_demo;
+use super::facts::{self, Facts, Needs};
+use super::failure::{Exit, Failure, tell};
+use super::list::List;
+use super::live::Cluster;
+use super::names::Query;
+use super::report::{self, Watch};
+use crate::app::Problem;
+use crate::config::load::{self, LoadError};
+use crate::config::{Complaint, Settings};
+use crate::model::text::clean;
+
+/// Runs the program: reads the command line, does what it says, tells what went wrong.
+pub fn run() -> ExitCode {
+    // Help and version end here: no file is read, no runtime started.
+    let args = match args::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(error) => return refused(&error),
+    };
+    match command(args) {
+        Ok(exit) => exit.into(),
+        Err(Stop::Failure(failure)) => {
+            tell(&mut io::stderr(), "error", &failure.problem);
+            failure.exit.into()
+        }
+        // Who reads us has enough (`kdisco services | head -1`): that is no failure.
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Fine.into(),
+        Err(Stop::Output(error)) => {
+            let why = error.to_string();
+            tell(
+                &mut io::stderr(),
+                "error",
+                &Problem { what: "cannot write the output".into(), why, hint: String::new() },
+            );
+            Exit::Problems.into()
+        }
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+enum Stop {
+    /// It could not do what it was asked for.
+    Failure(Failure),
+    /// What it printed could not be written.
+    Output(io::Error),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Help, version, or what is wrong with the command line.
+fn refused(error: &clap::Error) -> ExitCode {
+    let asked_for = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    // A closed output is no reason to fail, nor can anything be told then.
+    let _ = error.print();
+    if asked_for { Exit::Fine } else { Exit::Usage }.into()
+}
+
+fn command(args: Args) -> Result<Exit, Stop> {
+    let Args { explore, command } = args;
+    let Some(command) = command else {
+        return Ok(super::explore::run(&explore, &settings(&explore)?)?);
+    };
+    let out = &mut io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let exit = match command {
+        Command::Services { names, output } => list(&explore, &names, &List::Services, output, out)?,
+        Command::Endpoints { names, output } => list(&explore, &names, &List::Endpoints, output, out)?,
+        Command::Dns { names, output } => list(&explore, &names, &List::Dns, output, out)?,
+        Command::Env { names, container, show_secrets, output } => {
+            list(&explore, &names, &List::Env { container, show_secrets }, output, out)?
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);
+            out.write_all(&script)?;
+            Exit::Fine
+        }
+        Command::Man => {
+            clap_mangen::Man::new(args::grammar()).render(out)?;
+            Exit::Fine
+        }
+        Command::Config => {
+            let settings = settings(&explore)?;
+            out.write_all(report::settings::toml(&settings).as_bytes())?;
+            Exit::Fine
+        }
+        Command::Keys { output } => {
+            let keymap = settings(&explore)?.keymap;
+            let text = match output {
+                KeysForm::Table => report::keys::table(&keymap),
+                KeysForm::Markdown => report::keys::markdown(&keymap),
+                KeysForm::Toml => report::keys::toml(&keymap),
+            };
+            out.write_all(text.as_bytes())?;
+            Exit::Fine
+        }
+    };
+    out.flush()?;
+    Ok(exit)
+}
+
+/// The settings; what is unknown in the file is told and does not stop.
+fn settings(explore: &Explore) -> Result<Settings, Failure> {
+    let settings = load::load(&explore.flags()).map_err(|e| wrong_settings(&e))?;
+    for complaint in &settings.unknown {
+        tell(&mut io::stderr(), "warning", &unknown(complaint));
+    }
+    Ok(settings)
+}
+
+fn unknown(complaint: &Complaint) -> Problem {
+    Problem { what: complaint.to_string(), ..Problem::default() }
+}
+
+fn wrong_settings(error: &LoadError) -> Failure {
+    let hint = "`kdisco config` shows what is in force; --config FILE uses another file.";
+    let (what, why, hint) = match error {
+        LoadError::Unreadable { path, error } => {
+            (format!("cannot read {}", path.display()), error.to_string(), hint)
+        }
+        LoadError::Wrong(complaint) => (
+            format!("the configuration can't be used: {}", complaint.message),
+            format!("{}, line {}, column {}", complaint.file, complaint.line, complaint.column)
+                + &if complaint.place.is_empty() { String::new() } else { format!(", {}", complaint.place) },
+            hint,
+        ),
+        LoadError::Variable { .. } => (
+            "an environment variable can't be used".to_owned(),
+            error.to_string(),
+            "Unset it, or set it to 1 or 0.",
+        ),
+    };
+    Failure::new(Exit::Usage, what, why, hint)
+}
+
+/// Gathers the facts and prints one list.
+fn list(
+    explore: &Explore,
+    names: &[String],
+    list: &List,
+    output: Output,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    let query = Query::new(explore, names, list.kinds())?;
+    let needs = list.needs(&query, output.form);
+    if let Origin::Objects(file) = explore.origin() {
+        if output.watch {
+            let (what, why) = ("a saved file can't be watched", "It does not change.");
+            return Err(Failure::new(Exit::Usage, what, why, "Leave out --watch, or --objects.").into());
+        }
+        let facts = facts::from_file(&file, explore, &query, &needs)?;
+        return show(list, &facts, &query, output, out);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
+    let result = runtime.block_on(list_cluster(explore, &query, &needs, list, output, out));
+    // A name look-up that hangs in a system call must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn list_cluster(
+    explore: &Explore,
+    query: &Query,
+    needs: &Needs,
+    list: &List,
+    output: Output,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    // Kept until the end: dropping it stops the demo cluster and removes its files.
+    let demo = match explore.origin() {
+        Origin::Demo(scale) => Some(start_demo(scale.map(|s| (s.services, s.pods))).await?),
+        _ => None,
+    };
+    let kubeconfig = demo.as_ref().map(|demo| demo.kubeconfig().to_owned());
+    let work = async {
+        let cluster = Cluster::open(explore, kubeconfig, query).await?;
+        if output.watch {
+            return watch(&cluster, query, needs, list, output, out).await;
+        }
+        let facts = cluster.once(list, query, needs).await?;
+        show(list, &facts, query, output, out)
+    };
+    tokio::select! {
+        result = work => result,
+        // Ends a watch as it should, and everything else without leaving anything behind.
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Fine),
+    }
+}
+
+/// Prints the list, then what else is to be told.
+fn show(
+    list: &List,
+    facts: &Facts,
+    query: &Query,
+    output: Output,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    for warning in &facts.warnings {
+        tell(&mut io::stderr(), "warning", warning);
+    }
+    let nothing = list.print(facts, query, output, out)?;
+    out.flush()?;
+    Ok(facts.exit.max(missing(list, facts, query, nothing)))
+}
+
+/// Prints the list, then each change, until somebody has enough.
+async fn watch(
+    cluster: &Cluster,
+    query: &Query,
+    needs: &Needs,
+    list: &List,
+    output: Output,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    let (mut watch, mut begun) = (Watch::default(), false);
+    let print = |facts: &Facts, lost: Option<&Problem>| -> Result<(), Stop> {
+        for warning in facts.warnings.iter().chain(lost) {
+            tell(&mut io::stderr(), "warning", warning);
+        }
+        list.print_changes(facts, query, output, &mut watch, out)?;
+        // What is named may come to be later: that is what one waits for.
+        if !std::mem::replace(&mut begun, true) {
+            missing(list, facts, query, None);
+        }
+        Ok(())
+    };
+    match cluster.follow(list, query, needs, print).await {
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Tells what was asked for and is not there.
+fn missing(list: &List, facts: &Facts, query: &Query, nothing: Option<String>) -> Exit {
+    let problems = list.missing(facts, query);
+    for problem in &problems {
+        tell(&mut io::stderr(), "error", problem);
+    }
+    if !problems.is_empty() {
+        return Exit::Problems;
+    }
+    if let Some(nothing) = nothing {
+        // As kubectl: an empty list is no failure, and it is not told where programs read.
+        let _ = writeln!(io::stderr(), "{}", clean(&nothing));
+    }
+    Exit::Fine
+}

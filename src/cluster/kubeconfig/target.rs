@@ -1,0 +1,100 @@
+//! One context, resolved: all that is needed to connect.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{AuthProvider, Exec, Proxy, Secret};
+
+/// One context, resolved: all that is needed to connect.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Name of the context; `in-cluster` for a pod's own cluster, empty where flags alone name the server.
+    pub context: String,
+    /// Name of the cluster entry.
+    pub cluster: String,
+    /// Name of the user entry.
+    pub user: String,
+    /// Namespace to look at first.
+    pub namespace: String,
+    /// The API server's address, with the path prefix if it has one.
+    pub server: http::Uri,
+    /// The server's certificate is not checked: worth a warning on the screen.
+    pub insecure: bool,
+    /// Bound for lists and single requests.
+    pub request_timeout: Option<Duration>,
+    /// PEM of the authorities to trust; `None` means the system's.
+    pub(in crate::cluster) authorities: Option<Vec<u8>>,
+    /// The name that the server's certificate must carry, where it is not that of the address.
+    pub(in crate::cluster) tls_server_name: Option<String>,
+    /// Client certificate.
+    pub(in crate::cluster) identity: Option<Identity>,
+    /// What goes into the `Authorization` header.
+    pub(in crate::cluster) credential: CredentialSource,
+    /// Who to act as.
+    pub(in crate::cluster) impersonate: Impersonate,
+    /// Proxy on the way.
+    pub(in crate::cluster) proxy: Option<Proxy>,
+}
+
+/// A client certificate with its key. Files are read anew for each connection, as they may be renewed.
+#[derive(Clone, Debug)]
+pub(in crate::cluster) struct Identity {
+    pub(in crate::cluster) certificate: Material,
+    pub(in crate::cluster) key: Material,
+}
+
+/// PEM data, or the file that holds it.
+#[derive(Clone)]
+pub(in crate::cluster) enum Material {
+    Data(Vec<u8>),
+    File(PathBuf),
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(_) => f.write_str("<data>"),
+            Self::File(path) => path.fmt(f),
+        }
+    }
+}
+
+/// Where the credential comes from, at most one.
+#[derive(Clone, Debug)]
+pub(in crate::cluster) enum CredentialSource {
+    None,
+    Basic {
+        username: String,
+        password: Secret,
+    },
+    Token(Secret),
+    /// Read again once a minute; the first value is what the kubeconfig has beside it.
+    TokenFile {
+        file: PathBuf,
+        first: Option<Secret>,
+    },
+    /// A program is run; `cluster` is what it is told about the cluster, if it wants that.
+    Exec {
+        exec: Exec,
+        cluster: Option<serde_json::Value>,
+    },
+    Provider(AuthProvider),
+}
+
+/// Who to act as.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cluster) struct Impersonate {
+    pub(in crate::cluster) user: Option<String>,
+    pub(in crate::cluster) uid: Option<String>,
+    pub(in crate::cluster) groups: Vec<String>,
+    pub(in crate::cluster) extra: BTreeMap<String, Vec<String>>,
+}
+
+impl Target {
+    /// Whether a program is run to obtain the credential.
+    pub fn uses_plugin(&self) -> bool {
+        matches!(self.credential, CredentialSource::Exec { .. })
+    }
+}

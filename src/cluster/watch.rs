@@ -1,0 +1,300 @@
+//! One watch: list, then watch, for ever; never polling.
+//!
+//! What it is: a task per kind and scope that keeps telling what the API server says, and how far it can be
+//! believed. What it is not: it keeps no objects; the session that started it folds what it tells into the store.
+//! Only [`super::session`] starts it.
+//!
+//! Sources of the rules: Kubernetes docs "Kubernetes API Concepts" (resource versions, 410, bookmarks, streaming
+//! lists); client-go `tools/cache/reflector.go` for what a careful client does.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::convert::Converter;
+use super::store::Delta;
+use super::{ApiError, ApiErrorKind};
+use crate::model::time::Timestamp;
+use crate::model::{Kind, Load, Text};
+
+pub(super) mod list;
+pub(super) mod path;
+mod stream;
+
+use stream::Ended;
+
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Source {
+    pub(super) kind: Kind,
+    /// Namespace, or `None` for the whole cluster.
+    pub(super) namespace: Option<Text>,
+    /// The one object of that name, or `None` for all.
+    pub(super) name: Option<Text>,
+}
+
+/// News from one watch.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Which watch speaks; late words of one that was stopped are told by this.
+    pub(super) id: u64,
+    pub(super) deltas: Vec<Delta>,
+    pub(super) load: Option<Load>,
+}
+
+/// All waiting times, so that tests need not wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// First pause after a failure; doubles with each further one.
+    pub backoff: Duration,
+    /// Longest pause.
+    pub backoff_max: Duration,
+    /// How often a forbidden list is tried again.
+    pub forbidden: Duration,
+    /// How long an answer may take to begin.
+    pub head: Duration,
+    /// How long a list may be silent in the middle.
+    pub stall: Duration,
+    /// How long the server is asked to keep a watch open; up to a quarter more is added at random.
+    pub watch: Duration,
+    /// A watch that lived so long counts as a success: pauses begin small again.
+    pub settled: Duration,
+    /// Least time between two snapshots.
+    pub publish: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            backoff: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(30),
+            forbidden: Duration::from_secs(60),
+            head: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+            watch: Duration::from_secs(290),
+            settled: Duration::from_secs(5),
+            publish: Duration::from_millis(50),
+        }
+    }
+}
+
+/// What all watches of a connection share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) client: Client,
+    /// One for all, so that texts that occur in several kinds are kept once.
+    pub(super) converter: Arc<Mutex<Converter>>,
+    pub(super) out: mpsc::Sender<Batch>,
+    /// Changes when whoever waits should try again at once.
+    pub(super) nudge: watch::Receiver<u64>,
+    /// Bounds how many lists run at once.
+    pub(super) lists: Arc<Semaphore>,
+    pub(super) timing: Timing,
+    pub(super) clock: fn() -> Timestamp,
+}
+
+/// The session is gone: nobody listens any more.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// Why a step came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Api(ApiError),
+    Gone,
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<Gone> for Failure {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// The state of one watch.
+pub(super) struct Watch {
+    shared: Shared,
+    source: Source,
+    id: u64,
+    /// Version to go on from; the last one that was seen.
+    version: Option<String>,
+    /// A list is due before the next watch.
+    relist: bool,
+    /// A list was complete at least once.
+    listed: bool,
+    /// When the connection was lost, until it is back.
+    lost: Option<Timestamp>,
+    /// The server's protobuf could not be understood: ask for JSON.
+    json: bool,
+    /// How often in a row the server's cache had not come as far as our version.
+    behind: u32,
+    pause: Duration,
+}
+
+/// Runs a watch until the session is gone. Starting it is all that is needed; dropping the future stops it.
+pub(super) async fn run(shared: Shared, source: Source, id: u64) {
+    let pause = shared.timing.backoff;
+    let mut watch = Watch {
+        shared,
+        source,
+        id,
+        version: None,
+        relist: true,
+        listed: false,
+        lost: None,
+        json: false,
+        behind: 0,
+        pause,
+    };
+    loop {
+        let began = Instant::now();
+        match watch.step().await {
+            Ok(()) => {}
+            Err(Failure::Gone) => return,
+            Err(Failure::Api(error)) => {
+                if began.elapsed() >= watch.shared.timing.settled {
+                    watch.pause = watch.shared.timing.backoff;
+                }
+                if watch.failed(error).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// Lists if that is due, then watches until the watch ends.
+    async fn step(&mut self) -> Result<(), Failure> {
+        if self.relist {
+            self.list().await?;
+            self.relist = false;
+            self.listed = true;
+            self.behind = 0;
+            self.live().await?;
+        }
+        let began = Instant::now();
+        match self.watch().await? {
+            Ended::AsAgreed if began.elapsed() < Duration::from_secs(1).min(self.shared.timing.settled) => {
+                // A server (or a proxy) that ends every watch at once must not be asked without pause.
+                tracing::debug!(source = ?self.source, "a watch ended at once");
+                self.wait(self.pause).await;
+                self.pause = (self.pause * 2).min(self.shared.timing.backoff_max);
+            }
+            Ended::AsAgreed => self.pause = self.shared.timing.backoff,
+            Ended::Expired => self.relist = true,
+        }
+        Ok(())
+    }
+
+    /// What is shown is what the server says now.
+    async fn live(&mut self) -> Result<(), Gone> {
+        self.lost = None;
+        self.send(Vec::new(), Some(Load::Live)).await
+    }
+
+    /// Tells what went wrong, and waits before the next try.
+    async fn failed(&mut self, error: ApiError) -> Result<(), Gone> {
+        tracing::debug!(source = ?self.source, %error, "watch failed");
+        let since = *self.lost.get_or_insert_with(self.shared.clock);
+        let why: Text = error.why.as_str().into();
+        let mut pause = self.pause;
+        let load = match &error.kind {
+            ApiErrorKind::Forbidden { verb, .. } => {
+                self.relist = true;
+                pause = self.shared.timing.forbidden;
+                Load::Forbidden { verb: verb.clone(), message: why }
+            }
+            _ if self.listed => Load::Stale { since, why },
+            _ => Load::Failed { since, why },
+        };
+        match &error.kind {
+            ApiErrorKind::Busy { retry_after: Some(after) } => pause = pause.max(*after),
+            ApiErrorKind::NotFound => pause = self.shared.timing.forbidden,
+            // The cache catches up within moments; a version that never comes (the server was restored from a
+            // backup) must be forgotten.
+            ApiErrorKind::NotYet => {
+                self.behind += 1;
+                self.relist = true;
+                if self.behind > 3 {
+                    self.version = None;
+                }
+            }
+            ApiErrorKind::Protocol if !self.json => self.json = true,
+            // Whatever the server dislikes about the version, a fresh list does without it.
+            ApiErrorKind::Rejected(_) => {
+                self.relist = true;
+                self.version = None;
+            }
+            _ => {}
+        }
+        // What may no longer be seen is unknown from now on.
+        let forbidden_list = matches!(&load, Load::Forbidden { verb, .. } if &**verb == "list");
+        let deltas = if forbidden_list && self.listed { self.nothing() } else { Vec::new() };
+        if forbidden_list {
+            self.listed = false;
+            self.version = None;
+        }
+        self.send(deltas, Some(load)).await?;
+        self.wait(jittered(pause)).await;
+        self.pause = (self.pause * 2).min(self.shared.timing.backoff_max);
+        Ok(())
+    }
+
+    /// All objects of the source are gone.
+    fn nothing(&self) -> Vec<Delta> {
+        let Source { kind, namespace, name } = &self.source;
+        match name {
+            Some(name) => {
+                let namespace = namespace.clone().unwrap_or_default();
+                vec![Delta::Deleted(*kind, crate::model::ObjectKey { namespace, name: name.clone() })]
+            }
+            None => {
+                vec![Delta::Restarted { kind: *kind, namespace: namespace.clone(), objects: Vec::new() }]
+            }
+        }
+    }
+
+    /// Waits, unless somebody wants another try at once.
+    async fn wait(&mut self, pause: Duration) {
+        self.shared.nudge.mark_unchanged();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = self.shared.nudge.changed() => {
+                if changed.is_err() {
+                    tokio::time::sleep(pause).await;
+                }
+                self.pause = self.shared.timing.backoff;
+            }
+        }
+    }
+
+    async fn send(&self, deltas: Vec<Delta>, load: Option<Load>) -> Result<(), Gone> {
+        // One object by name is an extra of the session's: it has no state of its own to show.
+        let load = load.filter(|_| self.source.name.is_none());
+        if deltas.is_empty() && load.is_none() {
+            return Ok(());
+        }
+        self.shared.out.send(Batch { id: self.id, deltas, load }).await.map_err(|_| Gone)
+    }
+}
+
+/// A pause with up to a quarter more or less, so that many watches do not come back at the same moment.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.75 + 0.5 * random())
+}
+
+/// A number from 0 to 1, good enough to spread things out.
+fn random() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let bits = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}

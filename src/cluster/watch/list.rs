@@ -1,0 +1,175 @@
+//! Lists: whole, decoded as they arrive, never older than what was seen before.
+
+use std::sync::{Mutex, PoisonError};
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::path;
+use super::{Failure, Source, Timing, Watch};
+use crate::cluster::client::{Asked, Client, content_type};
+use crate::cluster::convert::{Converter, Encoding};
+use crate::cluster::store::{Delta, Object};
+use crate::cluster::{ApiError, ApiErrorKind};
+use crate::model::Load;
+use crate::wire::k8s::{JsonList, ListMeta, PROTOBUF, ProtoList, WireError};
+
+/// Protobuf where the server can, JSON where it cannot.
+const ACCEPT: &str = "application/vnd.kubernetes.protobuf,application/json";
+const ACCEPT_JSON: &str = "application/json";
+
+/// What to ask for.
+pub(in crate::cluster) fn accept(json: bool) -> &'static str {
+    if json { ACCEPT_JSON } else { ACCEPT }
+}
+
+/// A list that is being read.
+pub(in crate::cluster) struct Reading<'a> {
+    converter: &'a Mutex<Converter>,
+    body: Incoming,
+    decoder: Decoder,
+    source: &'a Source,
+    timing: &'a Timing,
+}
+
+enum Decoder {
+    Proto(ProtoList),
+    Json(JsonList),
+}
+
+/// Begins a list: the answer has begun, its items are still to come.
+pub(in crate::cluster) async fn begin<'a>(
+    client: &Client,
+    converter: &'a Mutex<Converter>,
+    source: &'a Source,
+    query: &str,
+    json: bool,
+    timing: &'a Timing,
+) -> Result<Reading<'a>, ApiError> {
+    let asked = Asked::of("list", source.kind, source.namespace.clone());
+    let path = format!("{}{query}", path::list(source));
+    let path = path.trim_end_matches(['?', '&']);
+    let answer = tokio::time::timeout(timing.head, client.get(path, accept(json), &asked)).await;
+    let response = answer.map_err(|_| ApiError::timeout(what(source), timing.head))??;
+    let decoder = match encoding(&content_type(&response))? {
+        Encoding::Protobuf => Decoder::Proto(ProtoList::default()),
+        Encoding::Json => Decoder::Json(JsonList::default()),
+    };
+    Ok(Reading { converter, body: response.into_body(), decoder, source, timing })
+}
+
+/// How an answer is encoded, by its content type.
+pub(in crate::cluster) fn encoding(content_type: &str) -> Result<Encoding, ApiError> {
+    match content_type.split(';').next().unwrap_or_default().trim() {
+        PROTOBUF => Ok(Encoding::Protobuf),
+        "application/json" => Ok(Encoding::Json),
+        other => Err(ApiError::protocol(format!(
+            "it is {}, neither protobuf nor JSON",
+            if other.is_empty() { "of no stated type" } else { other }
+        ))),
+    }
+}
+
+fn what(source: &Source) -> String {
+    format!("cannot list {}", source.kind.resource_and_group())
+}
+
+/// A stream that makes no sense, or stops too early.
+pub(super) fn wire(error: &WireError) -> ApiError {
+    match error {
+        WireError::Truncated => ApiError::new(
+            ApiErrorKind::Unreachable,
+            "the API server's answer is incomplete",
+            error.to_string(),
+        ),
+        other => ApiError::protocol(other.to_string()),
+    }
+}
+
+impl Reading<'_> {
+    /// The objects that the next bytes complete (there may be none); `None` when the list is complete.
+    pub(in crate::cluster) async fn next(&mut self) -> Result<Option<Vec<Object>>, ApiError> {
+        let frame = tokio::time::timeout(self.timing.stall, self.body.frame()).await;
+        let Some(frame) = frame.map_err(|_| ApiError::timeout(what(self.source), self.timing.stall))? else {
+            return Ok(None);
+        };
+        let frame = frame.map_err(|error| ApiError::transport(&error))?;
+        let Some(chunk) = frame.data_ref() else { return Ok(Some(Vec::new())) };
+        let mut objects = Vec::new();
+        let mut converter = self.converter.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = self.source.kind;
+        let mut take = |bytes: &[u8], encoding| {
+            match converter.object(kind, bytes, encoding) {
+                Ok((object, _)) => objects.push(object),
+                // One object that cannot be read is no reason to lose all others.
+                Err(error) => tracing::warn!(%error, "an object of a list is left out"),
+            }
+            Ok::<_, WireError>(())
+        };
+        match &mut self.decoder {
+            Decoder::Proto(list) => list.push(chunk, |item| take(item, Encoding::Protobuf)),
+            Decoder::Json(list) => list.push(chunk, |item| take(item, Encoding::Json)),
+        }
+        .map_err(|error| wire(&error))?;
+        Ok(Some(objects))
+    }
+
+    /// What the list says about itself, once [`Self::next`] has said that it is complete.
+    pub(in crate::cluster) fn finish(self) -> Result<ListMeta, ApiError> {
+        match self.decoder {
+            Decoder::Proto(list) => list.finish(),
+            Decoder::Json(list) => list.finish(),
+        }
+        .map_err(|error| wire(&error))
+    }
+}
+
+impl Watch {
+    /// Lists the source and tells its objects as they come; ends with a version to watch from.
+    ///
+    /// The first list takes what the server's cache has (`resourceVersion=0`): fastest, and the watch that follows
+    /// brings it up to date. Later ones must not go back in time, so they ask for nothing older than what was seen.
+    pub(super) async fn list(&mut self) -> Result<(), Failure> {
+        let shared = self.shared.clone();
+        let source = self.source.clone();
+        let Ok(_permit) = shared.lists.acquire().await else { return Err(Failure::Gone) };
+        let versioned = match &self.version {
+            None if self.behind > 0 => String::new(),
+            None => "resourceVersion=0".to_owned(),
+            Some(version) => {
+                format!("resourceVersion={}&resourceVersionMatch=NotOlderThan", path::escape(version))
+            }
+        };
+        let mut query = versioned;
+        let mut count = 0;
+        let began = Delta::ListBegan(source.kind, source.namespace.clone());
+        let mut pending = if source.name.is_none() { vec![began] } else { Vec::new() };
+        loop {
+            let reading =
+                begin(&shared.client, &shared.converter, &source, &query, self.json, &shared.timing);
+            let mut reading = reading.await?;
+            while let Some(objects) = reading.next().await? {
+                count += objects.len();
+                pending.extend(objects.into_iter().map(Delta::Applied));
+                if !pending.is_empty() {
+                    let load = (!self.listed).then_some(Load::Loading(count));
+                    self.send(std::mem::take(&mut pending), load).await?;
+                }
+            }
+            let meta = reading.finish()?;
+            if meta.continue_token.is_empty() {
+                self.version = Some(meta.resource_version);
+                break;
+            }
+            // A server that pages on its own account; the token carries the version.
+            query = format!("continue={}", path::escape(&meta.continue_token));
+        }
+        if source.name.is_none() {
+            pending.push(Delta::ListEnded(source.kind, source.namespace));
+        } else if count == 0 {
+            pending = self.nothing();
+        }
+        self.send(pending, None).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! Carries out what the state machine asks for. Every effect that takes time is a task; what comes of it is a
+//! message. Dropping [`Effects`] stops everything that it started.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::app::{ContextInfo, Effect, Identity, Message, Problem};
+use crate::cluster::ApiError;
+use crate::cluster::client::{Client, Terminal};
+use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
+use crate::cluster::session::{Connection, Start};
+use crate::cluster::watch::Timing;
+use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
+
+/// Where the facts come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A cluster, by kubeconfig and flags.
+    Cluster {
+        /// The flags.
+        overrides: Overrides,
+        /// Which namespaces to begin with; `None`: the context's own.
+        scope: Option<NamespaceScope>,
+    },
+    /// A saved file: a picture that never changes.
+    Saved {
+        /// Name of the file.
+        file: Text,
+        /// What is in it.
+        snapshot: Arc<ClusterSnapshot>,
+        /// Which namespaces to show.
+        scope: NamespaceScope,
+    },
+}
+
+/// The ConfigMaps of kube-system that tell the cluster's domain and DNS settings, where they may be read.
+const DNS_SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
+
+/// The connection that is used now; replaced as a whole, so that nothing of a former one is left.
+#[derive(Debug, Default)]
+struct Current {
+    epoch: u64,
+    connection: Option<Arc<Connection>>,
+    /// What was asked for before the connection stood.
+    pods: BTreeSet<Option<Text>>,
+}
+
+/// The world outside of the state machine.
+#[derive(Debug)]
+pub struct Effects {
+    source: Source,
+    messages: mpsc::UnboundedSender<Message>,
+    snapshots: Arc<watch::Sender<Arc<ClusterSnapshot>>>,
+    current: Arc<Mutex<Current>>,
+    connecting: Option<AbortHandle>,
+    tasks: JoinSet<()>,
+}
+
+impl Effects {
+    /// A world that has not begun. The receiver sees the snapshots of whatever connection is current.
+    pub fn new(
+        source: Source,
+        messages: mpsc::UnboundedSender<Message>,
+    ) -> (Self, watch::Receiver<Arc<ClusterSnapshot>>) {
+        let (snapshots, receiver) = watch::channel(Arc::new(ClusterSnapshot::default()));
+        let effects = Self {
+            source,
+            messages,
+            snapshots: Arc::new(snapshots),
+            current: Arc::default(),
+            connecting: None,
+            tasks: JoinSet::new(),
+        };
+        (effects, receiver)
+    }
+
+    /// Carries out one effect. Returns at once.
+    pub fn run(&mut self, effect: Effect) {
+        match effect {
+            Effect::Connect { epoch, context } => self.connect(epoch, context),
+            Effect::SetScope { epoch, scope } => self.with(epoch, |c| c.set_scope(scope)),
+            Effect::WatchPods { epoch, namespaces } => {
+                self.current().pods.clone_from(&namespaces);
+                self.with(epoch, |c| c.set_pod_demand(namespaces));
+            }
+            Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
+            // These need the terminal: the loop has done them.
+            Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
+        }
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the connection, if it is still the one that was meant.
+    fn with(&self, epoch: u64, act: impl FnOnce(&Connection)) {
+        let current = self.current();
+        if current.epoch == epoch
+            && let Some(connection) = &current.connection
+        {
+            act(connection);
+        }
+    }
+
+    fn connect(&mut self, epoch: u64, context: Option<Text>) {
+        if let Some(task) = self.connecting.take() {
+            task.abort();
+        }
+        *self.current() = Current { epoch, ..Current::default() };
+        match &self.source {
+            Source::Saved { file, snapshot, scope } => {
+                let snapshot = Arc::new(ClusterSnapshot { epoch, ..(**snapshot).clone() });
+                let identity = Identity { file: Some(file.clone()), ..Identity::default() };
+                let _ = self.messages.send(Message::Connected { epoch, identity, scope: scope.clone() });
+                self.snapshots.send_replace(snapshot);
+            }
+            Source::Cluster { overrides, scope } => {
+                let attempt = Attempt {
+                    epoch,
+                    context,
+                    overrides: overrides.clone(),
+                    scope: scope.clone(),
+                    messages: self.messages.clone(),
+                    snapshots: self.snapshots.clone(),
+                    current: self.current.clone(),
+                };
+                self.connecting = Some(self.tasks.spawn(attempt.run()));
+                while self.tasks.try_join_next().is_some() {}
+            }
+        }
+    }
+}
+
+/// One attempt to connect, and the forwarding of what the connection says. Aborting its task ends both.
+struct Attempt {
+    epoch: u64,
+    context: Option<Text>,
+    overrides: Overrides,
+    scope: Option<NamespaceScope>,
+    messages: mpsc::UnboundedSender<Message>,
+    snapshots: Arc<watch::Sender<Arc<ClusterSnapshot>>>,
+    current: Arc<Mutex<Current>>,
+}
+
+impl Attempt {
+    async fn run(self) {
+        let epoch = self.epoch;
+        match self.open() {
+            Ok((client, scope)) => self.follow(client, scope).await,
+            Err(problem) => drop(self.messages.send(Message::ConnectFailed { epoch, problem })),
+        }
+    }
+
+    /// Reads the configuration and makes a client of it. Nothing is sent yet.
+    fn open(&self) -> Result<(Client, NamespaceScope), Problem> {
+        let kubeconfig =
+            Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(config_problem)?;
+        let contexts = kubeconfig.contexts().into_iter().map(|c| ContextInfo {
+            name: c.name.into(),
+            cluster: c.cluster.into(),
+            user: c.user.into(),
+            namespace: c.namespace.unwrap_or_else(|| "default".to_owned()).into(),
+        });
+        let _ = self.messages.send(Message::Contexts(Arc::new(contexts.collect())));
+        let target = match &self.context {
+            Some(context) => kubeconfig.target_of(context),
+            None => kubeconfig.target(),
+        }
+        .map_err(config_problem)?;
+        let identity = Identity {
+            context: target.context.as_str().into(),
+            cluster: target.cluster.as_str().into(),
+            user: target.user.as_str().into(),
+            server: target.server.to_string().into(),
+            namespace: target.namespace.as_str().into(),
+            insecure: target.insecure,
+            file: None,
+        };
+        // The flags speak of the first context only.
+        let flagged = self.scope.clone().filter(|_| self.context.is_none());
+        let scope = flagged.unwrap_or_else(|| NamespaceScope::one(target.namespace.as_str()));
+        let client = Client::new(target, Terminal::Ours).map_err(api_problem)?;
+        let connected = Message::Connected { epoch: self.epoch, identity, scope: scope.clone() };
+        let _ = self.messages.send(connected);
+        Ok((client, scope))
+    }
+
+    /// Starts the watches and hands on their snapshots and the sign-in's notices until the task is aborted.
+    async fn follow(self, client: Client, scope: NamespaceScope) {
+        let mut notices = client.notices();
+        let start =
+            Start { epoch: self.epoch, scope, clock: jiff::Timestamp::now, timing: Timing::default() };
+        let connection = Arc::new(Connection::start(client, start));
+        let mut snapshots = connection.snapshots();
+        {
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            if current.epoch != self.epoch {
+                return;
+            }
+            if !current.pods.is_empty() {
+                connection.set_pod_demand(current.pods.clone());
+            }
+            current.connection = Some(connection.clone());
+        }
+        let settings = read_dns_settings(&connection);
+        tokio::pin!(settings);
+        let mut reading = true;
+        loop {
+            tokio::select! {
+                changed = snapshots.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.snapshots.send_replace(snapshots.borrow_and_update().clone());
+                }
+                () = &mut settings, if reading => reading = false,
+                Ok(()) = notices.changed() => {
+                    let lines = notices.borrow_and_update().clone();
+                    if let Some(line) = lines.last() {
+                        let _ = self.messages.send(Message::Note(line.clone()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reads what tells the DNS settings, if anything does. Optional: without them the usual ones are assumed and said
+/// to be. The first lists go ahead of it.
+async fn read_dns_settings(connection: &Connection) {
+    let mut snapshots = connection.snapshots();
+    let listed = |s: &Arc<ClusterSnapshot>| {
+        let mut kinds = s.loads.iter().filter(|l| matches!(l.kind, Kind::Service | Kind::EndpointSlice));
+        kinds.all(|l| !matches!(l.load, Load::Loading(_)))
+    };
+    if snapshots.wait_for(listed).await.is_err() {
+        return;
+    }
+    for name in DNS_SETTINGS {
+        let _ = connection.fetch_config(Kind::ConfigMap, &ObjectKey::new("kube-system", name)).await;
+    }
+}
+
+fn config_problem(error: KubeconfigError) -> Problem {
+    let hint = error.hint();
+    Problem { what: "The configuration can't be used".to_owned(), why: error.to_string(), hint }
+}
+
+fn api_problem(error: ApiError) -> Problem {
+    Problem { what: error.what, why: error.why, hint: error.hint }
+}

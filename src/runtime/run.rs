@@ -1,0 +1,314 @@
+//! The event loop: take in all that happened, then draw once if something changed.
+//!
+//! Generic over the terminal's backend and over where events come from, so that journeys in the tests run the very
+//! loop that a person uses.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::Event;
+use futures_util::StreamExt as _;
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use ratatui::layout::Rect;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::app::{App, CopyOutcome, Effect, Message, Target};
+use crate::model::{ClusterSnapshot, Text};
+use crate::ui::{self, Drawn, Look};
+
+use super::clock::Clock;
+use super::effects::{Effects, Source};
+use super::input::{Asked, Input};
+use super::terminal::{FullScreen, RealHost};
+
+/// What the explorer is started with.
+pub struct Options {
+    /// Where the facts come from.
+    pub source: Source,
+    /// Namespaces that the configuration names, for clusters whose namespaces may not be listed.
+    pub known_namespaces: std::collections::BTreeSet<Text>,
+    /// What the list is filtered by at first.
+    pub filter: String,
+    /// Whether to ask for mouse events.
+    pub mouse: bool,
+    /// Colours, marks and keys.
+    pub look: Look,
+    /// Lines to show at the start (oddities of the configuration).
+    pub notices: Vec<String>,
+    /// The clock.
+    pub clock: Box<dyn Clock>,
+}
+
+/// What the loop asks of the terminal beyond drawing.
+pub trait Host<B: Backend> {
+    /// Before a frame is written.
+    fn begin_frame(&mut self, _terminal: &mut Terminal<B>) {}
+    /// After a frame was written.
+    fn end_frame(&mut self, _terminal: &mut Terminal<B>) {}
+    /// Puts text where it can be pasted.
+    fn copy(&mut self, terminal: &mut Terminal<B>, text: &str) -> CopyOutcome;
+}
+
+/// Runs the explorer on the real terminal until it is quit.
+///
+/// # Errors
+/// The terminal can't be used (it is none, or it went away).
+pub async fn explore(options: Options) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    let (screen, mut terminal) = FullScreen::enter(options.mouse)?;
+    // A task of its own waits for the terminal: crossterm's stream remembers only the first waker it meets, so it
+    // must not be polled from a loop that also looks at it in passing.
+    let (sender, events) = mpsc::unbounded_channel();
+    let reader = tokio::spawn(async move {
+        let mut stream = crossterm::event::EventStream::new();
+        while let Some(Ok(event)) = stream.next().await {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    let mut looping = Loop::new(options, RealHost::new());
+    let result = tokio::select! {
+        result = looping.run(&mut terminal, events) => result,
+        () = signals.any() => Ok(()),
+    };
+    reader.abort();
+    drop(screen);
+    result
+}
+
+/// The signals that end the program in good order.
+#[cfg(unix)]
+struct Signals([tokio::signal::unix::Signal; 3]);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+            signal(SignalKind::interrupt())?,
+        ]))
+    }
+
+    async fn any(&mut self) {
+        let [a, b, c] = &mut self.0;
+        tokio::select! { _ = a.recv() => {}, _ = b.recv() => {}, _ = c.recv() => {} }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn any(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// The loop with everything it owns.
+pub struct Loop<H> {
+    app: App,
+    host: H,
+    look: Look,
+    clock: Box<dyn Clock>,
+    input: Input,
+    effects: Effects,
+    messages: mpsc::UnboundedReceiver<Message>,
+    snapshots: watch::Receiver<Arc<ClusterSnapshot>>,
+    regions: Vec<(Rect, Target)>,
+    area: Rect,
+    redraw: bool,
+}
+
+impl<H> Loop<H> {
+    /// Makes the state and sends the first effects on their way.
+    pub fn new(options: Options, host: H) -> Self {
+        let (messages, inbox) = mpsc::unbounded_channel();
+        let (effects, snapshots) = Effects::new(options.source, messages);
+        let (mut app, first) = App::start(options.clock.now(), options.known_namespaces);
+        app.start_filter(&options.filter);
+        for line in options.notices {
+            app.note(line);
+        }
+        let mut looping = Self {
+            app,
+            host,
+            look: options.look,
+            clock: options.clock,
+            input: Input::default(),
+            effects,
+            messages: inbox,
+            snapshots,
+            regions: Vec::new(),
+            area: Rect::default(),
+            redraw: false,
+        };
+        // No effect of the start needs the terminal.
+        for effect in first {
+            looping.effects.run(effect);
+        }
+        looping
+    }
+
+    /// The state, for those who look at it from outside.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Runs until the program is quit or the events end.
+    ///
+    /// # Errors
+    /// The terminal can't be written to.
+    pub async fn run<B>(
+        &mut self,
+        terminal: &mut Terminal<B>,
+        mut events: mpsc::UnboundedReceiver<Event>,
+    ) -> io::Result<()>
+    where
+        B: Backend,
+        B::Error: Into<io::Error>,
+        H: Host<B>,
+    {
+        let mut next_tick = self.draw(terminal)?;
+        while !self.app.quitting {
+            let tick = async {
+                match next_tick {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // What the cluster says comes before keys: a key then meets the newest state.
+            tokio::select! {
+                biased;
+                Some(message) = self.messages.recv() => self.take(message, terminal),
+                Ok(()) = self.snapshots.changed() => self.take_snapshot(terminal),
+                event = events.recv() => match event {
+                    Some(event) => self.event(event, terminal),
+                    None => break,
+                },
+                () = tick => {}
+            }
+            self.drain(terminal, &mut events);
+            next_tick = self.draw(terminal)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in everything that is waiting, so that a burst costs one frame. Bounded: a flood can't starve the
+    /// screen.
+    fn drain<B>(&mut self, terminal: &mut Terminal<B>, events: &mut mpsc::UnboundedReceiver<Event>)
+    where
+        B: Backend,
+        H: Host<B>,
+    {
+        for _ in 0..256 {
+            if let Ok(message) = self.messages.try_recv() {
+                self.take(message, terminal);
+            } else if self.snapshots.has_changed().unwrap_or(false) {
+                self.take_snapshot(terminal);
+            } else if let Ok(event) = events.try_recv() {
+                self.event(event, terminal);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn take_snapshot<B: Backend>(&mut self, terminal: &mut Terminal<B>)
+    where
+        H: Host<B>,
+    {
+        let snapshot = self.snapshots.borrow_and_update().clone();
+        self.take(Message::Snapshot(snapshot), terminal);
+    }
+
+    fn event<B: Backend>(&mut self, event: Event, terminal: &mut Terminal<B>)
+    where
+        H: Host<B>,
+    {
+        match self.input.translate(event, self.app.mode(), &self.look.keymap, &self.regions, self.area) {
+            Asked::Message(message) => self.take(message, terminal),
+            Asked::Resize => self.redraw = true,
+            Asked::Nothing => {}
+        }
+    }
+
+    fn take<B: Backend>(&mut self, message: Message, terminal: &mut Terminal<B>)
+    where
+        H: Host<B>,
+    {
+        self.app.update(Message::Tick(self.clock.now()));
+        let mut queue = self.app.update(message);
+        while !queue.is_empty() {
+            for effect in std::mem::take(&mut queue) {
+                match effect {
+                    Effect::Copy { id, text } => {
+                        let outcome = self.host.copy(terminal, &text);
+                        queue.extend(self.app.update(Message::Copied { id, outcome }));
+                    }
+                    Effect::Redraw => self.redraw = true,
+                    Effect::Quit => {}
+                    other => self.effects.run(other),
+                }
+            }
+        }
+    }
+
+    /// Draws, and says when something on the screen grows older next.
+    fn draw<B>(&mut self, terminal: &mut Terminal<B>) -> io::Result<Option<Instant>>
+    where
+        B: Backend,
+        B::Error: Into<io::Error>,
+        H: Host<B>,
+    {
+        self.app.update(Message::Tick(self.clock.now()));
+        if std::mem::take(&mut self.redraw) {
+            terminal.clear().map_err(Into::into)?;
+        }
+        let mut drawn = self.frame(terminal)?;
+        // The state learns how much room there is from the frame; where that changes what is shown (paging,
+        // scrolling) a second frame follows at once. A third would mean that they disagree: never.
+        if self.app.layout.viewport != drawn.viewport {
+            for effect in self.app.update(Message::Viewport(drawn.viewport.clone())) {
+                self.effects.run(effect);
+            }
+            drawn = self.frame(terminal)?;
+        }
+        self.regions = drawn.regions;
+        Ok(drawn.next_tick.map(|wait| Instant::now() + wait.max(Duration::from_millis(50))))
+    }
+
+    fn frame<B>(&mut self, terminal: &mut Terminal<B>) -> io::Result<Drawn>
+    where
+        B: Backend,
+        B::Error: Into<io::Error>,
+        H: Host<B>,
+    {
+        let mut drawn = None;
+        self.host.begin_frame(terminal);
+        let (app, look) = (&self.app, &self.look);
+        let area = terminal
+            .draw(|frame| {
+                let d = ui::view(app, look, frame.area(), frame.buffer_mut());
+                if let Some(cursor) = d.cursor {
+                    frame.set_cursor_position(cursor);
+                }
+                drawn = Some(d);
+            })
+            .map_err(Into::into)?
+            .area;
+        self.host.end_frame(terminal);
+        self.area = area;
+        Ok(drawn.unwrap_or_default())
+    }
+}

@@ -1,0 +1,218 @@
+//! The DNS pane: which name works from the viewpoint and how, then the records that exist, a name's records together.
+//!
+//! ```text
+//!  ✓ my-app  by search default.svc.cluster.local
+//!  A    my-app.default.svc.cluster.local             10.96.14.2
+//!  SRV  _http._tcp.my-app.default.svc.cluster.local  0 100 80 my-app.default.svc.cluster.local.
+//!  PTR  2.14.96.10.in-addr.arpa                      my-app.default.svc.cluster.local.
+//! ```
+
+use ratatui::layout::Rect;
+
+use crate::app::panes::Subject;
+use crate::app::{App, Pane, Viewpoint};
+use crate::config::theme::Role;
+use crate::model::dns::forms::{NameForm, Step, shortest};
+use crate::model::dns::{Record, RecordType};
+use crate::model::{Kind, ServiceType};
+
+use super::face::{self, Face};
+use super::loads::Summary;
+use super::measure::grow;
+use super::pane;
+use super::widgets::glyph::Glyph;
+use super::widgets::pen::Pen;
+use super::widgets::spans::Spans;
+use super::widgets::table::{Cell, Column, Layout};
+use super::widgets::text::{Cut, width};
+
+/// Rows from which every form of the name has a line of its own.
+const WITH_FORMS: u16 = 14;
+/// Rows from which the best one has.
+const WITH_BEST: u16 = 4;
+
+/// What the title says.
+pub(super) fn about(app: &App) -> Spans<'static> {
+    let records = app.panes.records.len();
+    if records == 0 {
+        return Spans::new();
+    }
+    Spans::of(Role::Text, format!(" {records} record{}", if records == 1 { "" } else { "s" }))
+}
+
+/// The domain, where it is not known for sure.
+pub(super) fn remark(app: &App) -> Spans<'static> {
+    if app.panes.subject.is_some() && app.panes.domain.how.is_assumed() {
+        Spans::of(Role::Dim, format!("{} assumed", app.panes.domain.text()))
+    } else {
+        Spans::new()
+    }
+}
+
+pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
+    pen.drawn.viewport.rows[Pane::Dns.index()] = usize::from(inner.height);
+    let Some(subject) = &app.panes.subject else {
+        return Face::new(Role::Dim, Glyph::Dot, "Nothing is selected.").draw(pen, inner);
+    };
+    let (inner, foot) = pane::foot(app, Pane::Dns, inner);
+    let used = names(pen, app, inner);
+    let area = pane::below(inner, used);
+    if app.panes.records.is_empty() {
+        return face(pen, app, subject).draw(pen, area);
+    }
+    let layout = layout(app, area.width.saturating_sub(pane::GUTTER));
+    pen.drawn.viewport.aside[Pane::Dns.index()] = layout.aside();
+    let mut first = true;
+    pane::rows(pen, app, Pane::Dns, place, area, |pen, room, at, look| {
+        let records = &app.panes.records;
+        let Some(record) = records.get(at) else { return };
+        // A name stands at its first record, and at the first visible one.
+        let again = !std::mem::take(&mut first) && at > 0 && records[at - 1].name == record.name;
+        row(pen, app, &layout, (record, again), room, look);
+    });
+    if let Some(record) = app.panes.records.get(app.panes.cursor(Pane::Dns).index()) {
+        pane::foot_text(
+            pen,
+            foot,
+            &format!("{} {} IN {} {}", record.name, record.ttl, record.kind, record.data),
+        );
+    }
+}
+
+/// The forms of the name that work from the viewpoint. Rows that were used.
+fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
+    let forms = &app.panes.names;
+    if forms.is_empty() || inner.height < WITH_BEST {
+        return 0;
+    }
+    let laptop = app.viewpoint == Viewpoint::Laptop;
+    let all = inner.height >= WITH_FORMS + u16::try_from(forms.len()).unwrap_or(0) && !laptop;
+    let mut lines: Vec<Spans<'static>> = Vec::new();
+    if all {
+        let widest = forms.iter().map(|f| width(&f.text)).max().unwrap_or(0);
+        lines.extend(forms.iter().map(|f| form(pen, f, widest)));
+        lines.push(Spans::new());
+    } else {
+        lines.push(match shortest(forms) {
+            Some(best) => form(pen, best, 0),
+            None => {
+                let where_ = if laptop {
+                    "this computer asks its own DNS server"
+                } else {
+                    "its resolver can't reach it"
+                };
+                Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
+                    .and(Role::Text, "no name of it resolves from here")
+                    .and(Role::Dim, format!(": {where_}"))
+            }
+        });
+    }
+    pane::lines(pen, inner, &lines);
+    u16::try_from(lines.len()).unwrap_or(0)
+}
+
+/// One form: whether it works, and by which step.
+fn form(pen: &Pen<'_>, form: &NameForm, widest: usize) -> Spans<'static> {
+    let padding = " ".repeat(widest.saturating_sub(width(&form.text)));
+    let (role, glyph, how) = match &form.step {
+        None => (Role::Bad, Glyph::Cross, "does not resolve from here".to_owned()),
+        Some(step) if step.after_unknown => (Role::Warn, Glyph::Doubt, how(step)),
+        Some(step) => (Role::Ok, Glyph::Check, how(step)),
+    };
+    Spans::of(role, format!("{} ", pen.glyph(glyph)))
+        .and(Role::Name, form.text.clone())
+        .and(Role::Dim, format!("{padding}  {how}"))
+}
+
+/// By which question of the resolver.
+fn how(step: &Step) -> String {
+    let by = match &step.search {
+        Some(search) => format!("by search {search}"),
+        None => "as it is".to_owned(),
+    };
+    let question = if step.number > 1 { format!(", question {}", step.number) } else { String::new() };
+    let unless = if step.after_unknown { ", unless a name outside answers first" } else { "" };
+    format!("{by}{question}{unless}")
+}
+
+fn layout(app: &App, room: u16) -> Layout {
+    let (mut kind, mut name, mut least, mut data) = (3, 4, 4, 4);
+    let domain = app.panes.domain.text();
+    for record in &app.panes.records {
+        kind = kind.max(if record.kind == RecordType::CNAME { 5 } else { 4 });
+        grow(&mut name, record.name.trim_end_matches('.'));
+        grow(&mut least, without(&record.name, domain).unwrap_or_default());
+        grow(&mut data, &record.data);
+    }
+    let columns = vec![
+        Column::new("", kind),
+        Column::new("", name).least((least + 1).min(40), Cut::End),
+        Column::new("", data).least(15, Cut::End),
+    ];
+    Layout::new(columns, room, 1, app.layout.scroll[Pane::Dns.index()])
+}
+
+/// A name without the cluster's domain, which every reader can add; `None` where it has another one.
+fn without<'a>(name: &'a str, domain: &str) -> Option<&'a str> {
+    name.trim_end_matches('.').strip_suffix(domain)?.strip_suffix('.')
+}
+
+/// Drawn in `columns`: where the whole name has no room, the cluster's domain is what gives way.
+fn shortened(pen: &Pen<'_>, name: &str, domain: &str, columns: usize) -> String {
+    let whole = name.trim_end_matches('.');
+    match without(name, domain) {
+        Some(short) if width(whole) > columns && width(short) < columns => {
+            format!("{short}{}", pen.glyph(Glyph::Ellipsis))
+        }
+        _ => whole.to_owned(),
+    }
+}
+
+fn row(
+    pen: &mut Pen<'_>,
+    app: &App,
+    layout: &Layout,
+    (record, again): (&Record, bool),
+    room: Rect,
+    look: Option<Role>,
+) {
+    let domain = app.panes.domain.text();
+    let name = shortened(pen, &record.name, domain, layout.width(1));
+    let data = match record.data.ends_with('.') && width(&record.data) > layout.width(2) {
+        true => shortened(pen, &record.data, domain, layout.width(2)),
+        false => record.data.clone(),
+    };
+    layout.row(pen, room, look, |column| match column {
+        0 => Cell::new(Role::Info, record.kind.to_string()),
+        1 if again => Cell::new(Role::Dim, ""),
+        1 => Cell::new(Role::Name, name.clone()),
+        _ => Cell::new(Role::Text, data.clone()),
+    });
+}
+
+/// No records: why.
+fn face(pen: &mut Pen<'_>, app: &App, subject: &Subject) -> Face {
+    match subject {
+        Subject::Pod(_) => Face::new(Role::Info, Glyph::Info, "This pod has no name of its own.").line(
+            Role::Dim,
+            "Pods get one from a headless Service, or where CoreDNS answers for their addresses.",
+        ),
+        Subject::Service(facts) => {
+            let summary = Summary::in_namespace(app, Kind::EndpointSlice, &facts.key().namespace);
+            // The names of a headless Service are those of its endpoints.
+            if facts.service.headless()
+                && let Some(face) = face::of_loads(pen, app, Kind::EndpointSlice, &summary)
+            {
+                return face;
+            }
+            let why = if facts.service.headless() {
+                "It is headless and has no ready endpoint: the server says NXDOMAIN or has no data."
+            } else if facts.service.kind == ServiceType::ExternalName {
+                "It is an ExternalName, and what it points to is no name."
+            } else {
+                "It has no cluster address that the server could answer with."
+            };
+            Face::new(Role::Bad, Glyph::Cross, "No DNS record exists for this Service.").line(Role::Dim, why)
+        }
+    }
+}
