@@ -11,7 +11,7 @@ use kdisco::cluster::client::{Client, Terminal};
 use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
 use kdisco::cluster::session::{Connection, Start, list_once};
 use kdisco::cluster::watch::Timing;
-use kdisco::cluster::{ApiErrorKind, store::Object};
+use kdisco::cluster::{ApiErrorKind, Denied, store::Object};
 use kdisco::model::time::Timestamp;
 use kdisco::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey};
 use scripted::{PATIENCE, Server, event, list, service, status};
@@ -443,7 +443,6 @@ async fn a_look_at_everything_once_tells_forbidden_kinds_apart_from_empty_ones()
     assert_eq!(load(&snapshot, Kind::EndpointSlice, None), Some(forbidden));
     let serve = async { server.list(SERVICES).await.refuse(403, "Forbidden", "no services") };
     let (refused, ()) = tokio::join!(list_once(&client, &NamespaceScope::All, &kinds[..1]), serve);
-    let expected =
-        ApiErrorKind::Forbidden { verb: "list".into(), resource: "services".into(), namespace: None };
-    assert_eq!(refused.unwrap_err().kind, expected);
+    let denied = Denied { verb: "list".into(), resource: "services".into(), namespace: None };
+    assert_eq!(refused.unwrap_err().kind, ApiErrorKind::Forbidden(Box::new(denied)));
 }

@@ -190,7 +190,9 @@ mod tests {
     #[test]
     fn the_usual_theme_follows_the_terminal() {
         let with = |vars: &'static [(&str, &str)]| {
-            usual_theme(move |n| vars.iter().find(|(k, _)| *k == n).map_or(String::new(), |(_, v)| (*v).to_owned()))
+            usual_theme(move |n| {
+                vars.iter().find(|(k, _)| *k == n).map_or(String::new(), |(_, v)| (*v).to_owned())
+            })
         };
         assert_eq!(with(&[("TERM", "xterm-256color")]), "dark");
         assert_eq!(with(&[("TERM", "xterm-256color"), ("COLORFGBG", "0;15")]), "light");

@@ -28,7 +28,7 @@ mod service;
 mod tls;
 
 use super::kubeconfig::Target;
-use super::{ApiError, ApiErrorKind};
+use super::{ApiError, ApiErrorKind, Denied};
 use crate::model::{Kind, Text};
 use crate::wire::k8s::Status;
 use credential::Credential;
@@ -256,11 +256,11 @@ pub(super) fn from_status(code: StatusCode, status: &Status, asked: &Asked) -> A
                 .to_owned(),
         ),
         403 => (
-            ApiErrorKind::Forbidden {
+            ApiErrorKind::Forbidden(Box::new(Denied {
                 verb: (*verb).into(),
                 resource: resource.as_str().into(),
                 namespace: namespace.clone(),
-            },
+            })),
             format!("ask for the right to {verb} {resource}{place}"),
         ),
         404 => (ApiErrorKind::NotFound, String::new()),

@@ -39,7 +39,12 @@ enum Program {
 
 /// Connects to a port on the loopback of a pod, as port-forwards do. The program serves until the other end is
 /// dropped.
-pub(super) fn connect(shared: &Arc<Shared>, namespace: &str, name: &str, port: u16) -> Result<DuplexStream, Refused> {
+pub(super) fn connect(
+    shared: &Arc<Shared>,
+    namespace: &str,
+    name: &str,
+    port: u16,
+) -> Result<DuplexStream, Refused> {
     let stored = shared.world().store.get(Resource::Pods, namespace, name);
     let Some(pod) = stored.map(|pod| pod.value()) else {
         return Err(Refused(no_sandbox(port, namespace, name)));
@@ -118,7 +123,8 @@ fn listener(pod: &Value, port: u16) -> Option<Program> {
         };
     }
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-    let ports: Vec<&Value> = containers.flat_map(|one| one["ports"].as_array().into_iter().flatten()).collect();
+    let ports: Vec<&Value> =
+        containers.flat_map(|one| one["ports"].as_array().into_iter().flatten()).collect();
     if ports.iter().any(|one| one["containerPort"] == port && one["protocol"] == "TCP") {
         return Some(match port {
             3306 => Program::Mysql,
@@ -145,7 +151,8 @@ fn sandbox(pod: &Value) -> String {
 fn refusal(pod: &Value, port: u16) -> String {
     let sandbox = sandbox(pod);
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-    let dial = |family: &str, address: &str| format!("dial {family} {address}:{port}: connect: connection refused");
+    let dial =
+        |family: &str, address: &str| format!("dial {family} {address}:{port}: connect: connection refused");
     format!(
         "error forwarding port {port} to pod {sandbox}, uid : failed to execute portforward in network namespace \
          \"/var/run/netns/cni-{uid}\": failed to connect to localhost:{port} inside namespace \"{sandbox}\", IPv4: {} \

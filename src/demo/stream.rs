@@ -64,7 +64,10 @@ fn log(shared: &Shared, target: &Target, query: &Query) -> Result<Answer, Refusa
     let pod = pod(shared, target)?;
     let container = container(&pod, query.get("container"))?;
     let (name, started) = (container["name"].as_str().unwrap_or_default(), &pod["status"]["startTime"]);
-    let mut lines = vec![format!("{name}: started at {}", started.as_str().unwrap_or("?")), format!("{name}: ready to serve")];
+    let mut lines = vec![
+        format!("{name}: started at {}", started.as_str().unwrap_or("?")),
+        format!("{name}: ready to serve"),
+    ];
     if pod["metadata"]["labels"]["k8s-app"] == "kube-dns" {
         lines = vec![
             ".:53".to_owned(),
@@ -76,7 +79,8 @@ fn log(shared: &Shared, target: &Target, query: &Query) -> Result<Answer, Refusa
     if pod["metadata"]["namespace"] == "legacy" {
         lines.push(format!("{name}: panic: no database at db.legacy.svc.cluster.local"));
     }
-    let tail = query.number("tailLines")?.and_then(|lines| usize::try_from(lines).ok()).unwrap_or(lines.len());
+    let tail =
+        query.number("tailLines")?.and_then(|lines| usize::try_from(lines).ok()).unwrap_or(lines.len());
     let from = lines.len().saturating_sub(tail);
     Ok(text(StatusCode::OK, lines[from..].iter().map(|line| format!("{line}\n")).collect::<String>()))
 }

@@ -119,7 +119,11 @@ impl World {
 
     /// The world of `assets/demo`, with its script or without, and so many more Services and pods that there are
     /// `scale` in all.
-    pub(super) fn story(start: Timestamp, script: bool, scale: Option<(usize, usize)>) -> Result<Self, String> {
+    pub(super) fn story(
+        start: Timestamp,
+        script: bool,
+        scale: Option<(usize, usize)>,
+    ) -> Result<Self, String> {
         let mut world = Self::empty(start);
         world.zone = Zone::parse(include_str!("../../assets/demo/zone"))?;
         file::load(&mut world, include_str!("../../assets/demo/world.yaml"))?;
@@ -149,7 +153,8 @@ impl World {
             let value = slice.value();
             let mut endpoints = value["endpoints"].as_array().into_iter().flatten();
             endpoints.any(|one| {
-                let here = one["addresses"].as_array().is_some_and(|all| all.iter().any(|ip| *ip == *when.address));
+                let here =
+                    one["addresses"].as_array().is_some_and(|all| all.iter().any(|ip| *ip == *when.address));
                 let ready = one["conditions"]["ready"].as_bool().unwrap_or(true);
                 here && ready && when.hostname.as_ref().is_none_or(|name| one["hostname"] == **name)
             })

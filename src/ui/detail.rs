@@ -128,7 +128,10 @@ fn service(pen: &mut Pen<'_>, app: &App, page: &mut Page, facts: &ServiceFacts) 
         page.field("External name", &*service.external_name);
     } else {
         let ips: Vec<_> = service.cluster_ips.iter().map(|ip| &**ip).collect();
-        page.field("Cluster IP", if ips.is_empty() { columns::cluster_ip(service).into() } else { ips.join(", ") });
+        page.field(
+            "Cluster IP",
+            if ips.is_empty() { columns::cluster_ip(service).into() } else { ips.join(", ") },
+        );
         page.field("External IP", columns::external_ip(service, columns::Width::Wide));
     }
     page.field("Selector", columns::selector(&service.selector));

@@ -70,7 +70,11 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
         row(pen, &layout, record, again, room, look);
     });
     if let Some(record) = app.panes.records.get(app.panes.cursor(Pane::Dns).index()) {
-        pane::foot_text(pen, foot, &format!("{} {} IN {} {}", record.name, record.ttl, record.kind, record.data));
+        pane::foot_text(
+            pen,
+            foot,
+            &format!("{} {} IN {} {}", record.name, record.ttl, record.kind, record.data),
+        );
     }
 }
 
@@ -91,7 +95,11 @@ fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
         lines.push(match shortest(forms) {
             Some(best) => form(pen, best, 0),
             None => {
-                let where_ = if laptop { "this computer asks its own DNS server" } else { "its resolver can't reach it" };
+                let where_ = if laptop {
+                    "this computer asks its own DNS server"
+                } else {
+                    "its resolver can't reach it"
+                };
                 Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
                     .and(Role::Text, "no name of it resolves from here")
                     .and(Role::Dim, format!(": {where_}"))
@@ -153,8 +161,10 @@ fn row(pen: &mut Pen<'_>, layout: &Layout, record: &Record, again: bool, room: R
 /// No records: why.
 fn face(pen: &mut Pen<'_>, app: &App, subject: &Subject) -> Face {
     match subject {
-        Subject::Pod(_) => Face::new(Role::Info, Glyph::Info, "This pod has no name of its own.")
-            .line(Role::Dim, "Pods get one from a headless Service, or where CoreDNS answers for their addresses."),
+        Subject::Pod(_) => Face::new(Role::Info, Glyph::Info, "This pod has no name of its own.").line(
+            Role::Dim,
+            "Pods get one from a headless Service, or where CoreDNS answers for their addresses.",
+        ),
         Subject::Service(facts) => {
             let summary = Summary::in_namespace(app, Kind::EndpointSlice, &facts.key().namespace);
             // The names of a headless Service are those of its endpoints.

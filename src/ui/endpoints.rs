@@ -154,7 +154,14 @@ fn layout(app: &App, room: u16) -> Layout {
     Layout::new(all, room, 1, app.layout.scroll[Pane::Endpoints.index()])
 }
 
-fn endpoint(pen: &mut Pen<'_>, app: &App, layout: &Layout, row: &EndpointRow, room: Rect, look: Option<Role>) {
+fn endpoint(
+    pen: &mut Pen<'_>,
+    app: &App,
+    layout: &Layout,
+    row: &EndpointRow,
+    room: Rect,
+    look: Option<Role>,
+) {
     let (role, glyph) = mark(row);
     let style = pen.style_on(look, role);
     pen.put(Position::new(room.x, room.y), room.width, pen.glyph(glyph), style);

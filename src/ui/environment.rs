@@ -84,7 +84,10 @@ fn container(
     let area = pane::below(inner, used);
     if rows.is_empty() {
         return Face::new(Role::Info, Glyph::Info, "This container gets no variables.")
-            .line(Role::Dim, "No Service gives it any, and its pod sets none. Those of the image are not in the API.")
+            .line(
+                Role::Dim,
+                "No Service gives it any, and its pod sets none. Those of the image are not in the API.",
+            )
             .draw(pen, area);
     }
     let scroll = app.layout.scroll[Pane::Environment.index()];
@@ -135,7 +138,8 @@ fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, inner: Rect) ->
 fn heading(service: Option<&str>, first: Option<&Variable<'_>>) -> Spans<'static> {
     let Some(service) = service else { return Spans::of(Role::Title, "from the pod itself") };
     let reason = first.filter(|v| v.origin == Origin::Service).and_then(Variable::reason);
-    Spans::of(Role::Title, service.to_owned()).and(Role::Dim, reason.map_or(String::new(), |r| format!("  {r}")))
+    Spans::of(Role::Title, service.to_owned())
+        .and(Role::Dim, reason.map_or(String::new(), |r| format!("  {r}")))
 }
 
 fn line(pen: &Pen<'_>, variable: &Variable<'_>) -> Spans<'static> {

@@ -12,12 +12,12 @@ use crate::model::text::clean;
 use crate::model::time::age;
 use crate::model::{Kind, Load};
 
+use super::list;
 use super::loads::{Summary, scope_words, where_words};
 use super::widgets::glyph::Glyph;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
 use super::widgets::text::{width, wrap};
-use super::list;
 
 /// The widest that prose is set.
 const PROSE: usize = 72;

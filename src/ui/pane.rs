@@ -74,7 +74,8 @@ pub(super) fn foot_text(pen: &mut Pen<'_>, foot: Option<Rect>, text: &str) {
     for (at, row) in foot.rows().enumerate() {
         let row = Rect { x: row.x + 1, width: row.width - 2, ..row };
         // What does not fit into the last line is cut there.
-        let line = if at == last { lines.get(at..).map(|rest| rest.join(" ")) } else { lines.get(at).cloned() };
+        let line =
+            if at == last { lines.get(at..).map(|rest| rest.join(" ")) } else { lines.get(at).cloned() };
         pen.spans(row, &Spans::of(Role::Dim, line.unwrap_or_default()), None);
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, row: Rect) {
             pen.region(Rect { width: used, ..rest }, Target::Action(*action));
         }
         // What belongs together ends with a blank of its own.
-        let gap = if spans.0.last().is_some_and(|s| s.text.ends_with(' ') && s.role == Role::Dim) { 0 } else { 2 };
+        let gap =
+            if spans.0.last().is_some_and(|s| s.text.ends_with(' ') && s.role == Role::Dim) { 0 } else { 2 };
         x = x.saturating_add(used).saturating_add(gap);
     }
     let right = viewpoint(pen, app, room / 3);

@@ -124,7 +124,7 @@ pub(super) struct User {
     #[serde(default, rename = "tokenFile", deserialize_with = "text")]
     pub(super) token_file: Option<String>,
     #[serde(default, rename = "as", deserialize_with = "text")]
-    pub(super) as_user: Option<String>,
+    pub(super) impersonate: Option<String>,
     #[serde(default, deserialize_with = "text")]
     pub(super) as_uid: Option<String>,
     #[serde(default, deserialize_with = "nullable")]

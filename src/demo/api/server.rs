@@ -6,10 +6,10 @@ use super::request::{Query, Route, Target, View, route, verb, view};
 use super::rights::{Attributes, User};
 use super::status::Refusal;
 use super::{discovery, list, table, watch as watching, write};
+use crate::demo::Clock;
 use crate::demo::stream;
 use crate::demo::stream::session::Forwarding;
 use crate::demo::world::World;
-use crate::demo::Clock;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
@@ -41,7 +41,12 @@ pub(in crate::demo) struct Shared {
 
 impl Shared {
     /// A server's state over a world.
-    pub(in crate::demo) fn new(world: World, clock: Clock, forwarding: Forwarding, alive: watch::Receiver<()>) -> Self {
+    pub(in crate::demo) fn new(
+        world: World,
+        clock: Clock,
+        forwarding: Forwarding,
+        alive: watch::Receiver<()>,
+    ) -> Self {
         Self { world: Mutex::new(world), clock, faults: Faults::default(), forwarding, alive }
     }
 
@@ -73,7 +78,9 @@ impl Shared {
                 (world.alarm(), world.next_due())
             };
             let now = Timestamp::now();
-            let wait = due.map_or(Duration::from_secs(60), |due| due.duration_since(now).try_into().unwrap_or_default());
+            let wait = due.map_or(Duration::from_secs(60), |due| {
+                due.duration_since(now).try_into().unwrap_or_default()
+            });
             // Something nearer may be put into the queue meanwhile.
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

@@ -96,11 +96,18 @@ fn services(world: &World, pod: &Value, started: Option<Timestamp>) -> Variables
     out
 }
 
-fn of_service(world: &World, service: &Value, address: &str, started: Option<Timestamp>, out: &mut Variables) {
+fn of_service(
+    world: &World,
+    service: &Value,
+    address: &str,
+    started: Option<Timestamp>,
+    out: &mut Variables,
+) {
     let upper = |text: &str| text.to_uppercase().replace('-', "_");
     let prefix = upper(&text(&service["metadata"], "name"));
     let former = started.and_then(|started| world.former_ports(service, started));
-    let ports: Vec<&Value> = former.unwrap_or(&service["spec"]["ports"]).as_array().into_iter().flatten().collect();
+    let ports: Vec<&Value> =
+        former.unwrap_or(&service["spec"]["ports"]).as_array().into_iter().flatten().collect();
     let Some(first) = ports.first() else { return };
     out.push((format!("{prefix}_SERVICE_HOST"), address.to_owned()));
     out.push((format!("{prefix}_SERVICE_PORT"), first["port"].to_string()));
@@ -151,7 +158,13 @@ fn entry(object: &Value, resource: Resource, key: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn value_of(world: &World, pod: &Value, variable: &Value, before: &Variables, services: &Variables) -> Option<String> {
+fn value_of(
+    world: &World,
+    pod: &Value,
+    variable: &Value,
+    before: &Variables,
+    services: &Variables,
+) -> Option<String> {
     let namespace = text(&pod["metadata"], "namespace");
     let from = &variable["valueFrom"];
     if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
@@ -218,7 +231,9 @@ pub(in crate::demo) fn resolv_conf(pod: &Value) -> String {
 /// The search list of a pod that uses the cluster's DNS.
 pub(in crate::demo) fn search_list(pod: &Value) -> Vec<String> {
     let namespace = text(&pod["metadata"], "namespace");
-    ["{}.svc.cluster.local", "svc.cluster.local", "cluster.local"].map(|part| part.replace("{}", &namespace)).to_vec()
+    ["{}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+        .map(|part| part.replace("{}", &namespace))
+        .to_vec()
 }
 
 /// `/etc/hosts` of a pod.
@@ -247,7 +262,9 @@ mod tests {
     #[test]
     fn expansion() {
         let look_up = |name: &str| (name == "A").then(|| "x".to_owned());
-        for (text, expanded) in [("$(A)", "x"), ("$(B)", "$(B)"), ("$$(A)", "$(A)"), ("1$(A", "1$(A"), ("$A$", "$A$")] {
+        for (text, expanded) in
+            [("$(A)", "x"), ("$(B)", "$(B)"), ("$$(A)", "$(A)"), ("1$(A", "1$(A"), ("$A$", "$A$")]
+        {
             assert_eq!(expand(text, &look_up), expanded, "{text}");
         }
     }

@@ -27,7 +27,9 @@ pub(in crate::demo) fn run(world: &World, pod: &Value, container: &Value, comman
             let words: Vec<&str> = line.split_whitespace().collect();
             shell(world, pod, container, &words)
         }
-        ["env" | "printenv"] => done(environment().into_iter().map(|(name, value)| format!("{name}={value}\n")).collect()),
+        ["env" | "printenv"] => {
+            done(environment().into_iter().map(|(name, value)| format!("{name}={value}\n")).collect())
+        }
         ["printenv", name] => match environment().into_iter().find(|(have, _)| have == name) {
             Some((_, value)) => done(format!("{value}\n")),
             None => Output { code: 1, ..Output::default() },

@@ -1,6 +1,8 @@
 //! Programs that speak a little of their protocol, and the small services of RFC 862 to 864.
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, copy, sink, split};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, copy, sink, split,
+};
 
 /// Sends back what comes, also what is still on its way when the other side has finished sending.
 pub(super) async fn echo(stream: DuplexStream) {

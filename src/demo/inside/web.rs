@@ -32,7 +32,10 @@ pub(super) async fn serve(stream: DuplexStream, site: Site) {
         async move { Ok::<_, Infallible>(respond(request, &site).await) }
     });
     // A visitor who leaves in the middle is nobody's error.
-    let _ = hyper::server::conn::http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service).await;
+    let _ = hyper::server::conn::http1::Builder::new()
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// Serves one connection of a server that has one page.
@@ -45,7 +48,10 @@ pub(super) async fn fixed(stream: DuplexStream, path: &'static str, page: &'stat
             text(StatusCode::NOT_FOUND, "404 page not found\n")
         })
     });
-    let _ = hyper::server::conn::http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service).await;
+    let _ = hyper::server::conn::http1::Builder::new()
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn respond(request: Request<Incoming>, site: &Site) -> Answer {

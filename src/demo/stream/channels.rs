@@ -8,8 +8,8 @@ use super::upgrade::Duplex;
 use crate::demo::inside;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use std::collections::HashMap;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 

@@ -9,7 +9,7 @@ use crate::demo::api::body::Answer;
 use crate::demo::api::request::{Query, Target};
 use crate::demo::api::server::Shared;
 use crate::demo::api::status::Refusal;
-use crate::demo::inside::exec::{Output, self};
+use crate::demo::inside::exec::{self, Output};
 use hyper::Request;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -31,7 +31,9 @@ pub(super) fn start(
     let pod = pod(shared, target)?;
     let container = container(&pod, query.get("container"))?;
     let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
-    let running = statuses.into_iter().any(|one| one["name"] == container["name"] && one["state"]["running"].is_object());
+    let running = statuses
+        .into_iter()
+        .any(|one| one["name"] == container["name"] && one["state"]["running"].is_object());
     if !running {
         let container = container["name"].as_str().unwrap_or_default();
         return Err(Refusal::internal(format!(

@@ -67,9 +67,15 @@ fn ports(query: &Query) -> Result<Vec<u16>, Refusal> {
     let ports: Result<Vec<u16>, Refusal> = all
         .map(|text| match text.parse() {
             Ok(port) if port > 0 => Ok(port),
-            _ => Err(Refusal::bad_request(format!("query parameter \"ports\" must be a port number: {text:?}"))),
+            _ => Err(Refusal::bad_request(format!(
+                "query parameter \"ports\" must be a port number: {text:?}"
+            ))),
         })
         .collect();
     let ports = ports?;
-    if ports.is_empty() { Err(Refusal::bad_request("query parameter \"ports\" is required")) } else { Ok(ports) }
+    if ports.is_empty() {
+        Err(Refusal::bad_request("query parameter \"ports\" is required"))
+    } else {
+        Ok(ports)
+    }
 }

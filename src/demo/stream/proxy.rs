@@ -41,10 +41,15 @@ impl Named {
 }
 
 /// Passes a request on.
-pub(super) async fn pass(request: Request<Incoming>, shared: &Arc<Shared>, target: &Target) -> Result<Answer, Refusal> {
+pub(super) async fn pass(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    target: &Target,
+) -> Result<Answer, Refusal> {
     let (namespace, text) = place(target);
-    let named = Named::parse(text)
-        .ok_or_else(|| Refusal::bad_request(format!("invalid {} request \"{text}\"", target.resource.info().singular)))?;
+    let named = Named::parse(text).ok_or_else(|| {
+        Refusal::bad_request(format!("invalid {} request \"{text}\"", target.resource.info().singular))
+    })?;
     if target.rest.is_none() && matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(to_directory(&request));
     }
@@ -53,11 +58,18 @@ pub(super) async fn pass(request: Request<Incoming>, shared: &Arc<Shared>, targe
         _ => in_pod(shared, namespace, &named)?,
     };
     if named.scheme == "https" {
-        return Err(unreachable(shared, namespace, &pod, port, "tls: first record does not look like a TLS handshake"));
+        return Err(unreachable(
+            shared,
+            namespace,
+            &pod,
+            port,
+            "tls: first record does not look like a TLS handshake",
+        ));
     }
     let refused = |_| unreachable(shared, namespace, &pod, port, "connect: connection refused");
     let stream = inside::connect(shared, namespace, &pod, port).map_err(refused)?;
-    let failed = |error: hyper::Error| Refusal::unavailable(format!("error trying to reach service: {error}"));
+    let failed =
+        |error: hyper::Error| Refusal::unavailable(format!("error trying to reach service: {error}"));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     shared.spawn(async move {
@@ -121,7 +133,10 @@ fn behind_service(shared: &Shared, namespace: &str, named: &Named) -> Result<(St
         let ports = service["spec"]["ports"].as_array().into_iter().flatten();
         let found = ports.into_iter().find(|port| port["port"].to_string() == named.port);
         let found = found.ok_or_else(|| {
-            Refusal::unavailable(format!("no service port {} found for service \"{}\"", named.port, named.name))
+            Refusal::unavailable(format!(
+                "no service port {} found for service \"{}\"",
+                named.port, named.name
+            ))
         })?;
         found["name"].as_str().unwrap_or_default().to_owned()
     } else {
@@ -132,8 +147,10 @@ fn behind_service(shared: &Shared, namespace: &str, named: &Named) -> Result<(St
     for slice in slices.filter(|slice| slice.labels.contains(&label)) {
         let slice = slice.value();
         let ports = slice["ports"].as_array().into_iter().flatten();
-        let Some(target) =
-            ports.into_iter().find(|one| one["name"].as_str().unwrap_or_default() == port).and_then(|one| number(&one["port"]))
+        let Some(target) = ports
+            .into_iter()
+            .find(|one| one["name"].as_str().unwrap_or_default() == port)
+            .and_then(|one| number(&one["port"]))
         else {
             continue;
         };
@@ -158,7 +175,9 @@ fn in_pod(shared: &Shared, namespace: &str, named: &Named) -> Result<(String, u1
     }
     let port = if named.port.is_empty() {
         let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-        containers.flat_map(|one| one["ports"].as_array().into_iter().flatten()).find_map(|port| number(&port["containerPort"]))
+        containers
+            .flat_map(|one| one["ports"].as_array().into_iter().flatten())
+            .find_map(|port| number(&port["containerPort"]))
     } else {
         named.port.parse().ok()
     };

@@ -240,7 +240,8 @@ struct Connection {
 
 impl Connection {
     async fn run(&self, destination: &Destination, mut pieces: mpsc::Receiver<Piece>) {
-        let opened = inside::connect(&destination.shared, &destination.namespace, &destination.pod, self.port);
+        let opened =
+            inside::connect(&destination.shared, &destination.namespace, &destination.pod, self.port);
         let stream = match opened {
             Ok(stream) => stream,
             Err(refused) => {

@@ -37,8 +37,14 @@ pub(super) struct Duplex {
 
 /// Chooses the protocol. `offered` are the sub-protocols of the path, the preferred ones of a client come first in its
 /// own list.
-pub(super) fn choose(request: &Request<Incoming>, offered: &[&'static str], spdy: bool) -> Result<Wanted, Refusal> {
-    let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(super) fn choose(
+    request: &Request<Incoming>,
+    offered: &[&'static str],
+    spdy: bool,
+) -> Result<Wanted, Refusal> {
+    let header = |name: &HeaderName| {
+        request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
     let upgrade = header(&UPGRADE).to_ascii_lowercase();
     match upgrade.as_str() {
         "websocket" if request.method() == Method::GET => {
@@ -46,7 +52,9 @@ pub(super) fn choose(request: &Request<Incoming>, offered: &[&'static str], spdy
             let asked = asked.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
             let found = asked.map(str::trim).find_map(|name| offered.iter().find(|offer| **offer == name));
             found.map(|protocol| Wanted::WebSocket(protocol)).ok_or_else(|| {
-                Refusal::bad_request(format!("unable to upgrade: none of the sub-protocols is served: {offered:?}"))
+                Refusal::bad_request(format!(
+                    "unable to upgrade: none of the sub-protocols is served: {offered:?}"
+                ))
             })
         }
         "spdy/3.1" if spdy => Ok(Wanted::Spdy),
@@ -56,7 +64,11 @@ pub(super) fn choose(request: &Request<Incoming>, offered: &[&'static str], spdy
 }
 
 /// The answer that agrees, and the connection behind it once the answer has been sent.
-pub(super) fn agree(mut request: Request<Incoming>, wanted: &Wanted, protocol: &'static str) -> (Answer, OnUpgrade) {
+pub(super) fn agree(
+    mut request: Request<Incoming>,
+    wanted: &Wanted,
+    protocol: &'static str,
+) -> (Answer, OnUpgrade) {
     let mut answer = Response::new(whole(""));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = answer.headers_mut();
@@ -101,8 +113,11 @@ where
 }
 
 /// Moves binary messages both ways. It ends when either side has.
-async fn web_socket<S>(socket: WebSocketStream<S>, to_work: mpsc::Sender<Bytes>, mut from_work: mpsc::Receiver<Bytes>)
-where
+async fn web_socket<S>(
+    socket: WebSocketStream<S>,
+    to_work: mpsc::Sender<Bytes>,
+    mut from_work: mpsc::Receiver<Bytes>,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     let (mut sink, mut stream) = socket.split();
@@ -144,7 +159,9 @@ where
     let reading = async {
         loop {
             let mut buffer = bytes::BytesMut::with_capacity(32 * 1024);
-            if !matches!(read.read_buf(&mut buffer).await, Ok(1..)) || to_work.send(buffer.freeze()).await.is_err() {
+            if !matches!(read.read_buf(&mut buffer).await, Ok(1..))
+                || to_work.send(buffer.freeze()).await.is_err()
+            {
                 break;
             }
         }

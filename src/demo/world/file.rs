@@ -123,7 +123,9 @@ fn entry(world: &mut World, mut entry: Value) -> Result<(), String> {
                     let key = |key: &str| entry["metadata"][key].as_str().unwrap_or_default().to_owned();
                     let mut before = json!({"metadata": {}, "spec": {"ports": edited["before"]}});
                     service::complete(&mut before);
-                    world.former.insert((key("namespace"), key("name")), (changed, before["spec"]["ports"].clone()));
+                    world
+                        .former
+                        .insert((key("namespace"), key("name")), (changed, before["spec"]["ports"].clone()));
                     Some((manager, changed))
                 }
                 None => None,

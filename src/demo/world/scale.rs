@@ -42,12 +42,19 @@ impl Template {
         let marks: Vec<String> = MARKS
             .iter()
             .enumerate()
-            .map(|(number, mark)| if bare.contains(&number) { format!("\"{mark}\"") } else { (*mark).to_owned() })
+            .map(
+                |(number, mark)| {
+                    if bare.contains(&number) { format!("\"{mark}\"") } else { (*mark).to_owned() }
+                },
+            )
             .collect();
         let text = value.to_string();
         let (mut pieces, mut rest) = (Vec::new(), text.as_str());
-        while let Some((at, number)) =
-            marks.iter().enumerate().filter_map(|(number, mark)| Some((rest.find(mark.as_str())?, number))).min()
+        while let Some((at, number)) = marks
+            .iter()
+            .enumerate()
+            .filter_map(|(number, mark)| Some((rest.find(mark.as_str())?, number)))
+            .min()
         {
             pieces.push((rest[..at].to_owned(), number));
             rest = &rest[at + marks[number].len()..];
@@ -116,8 +123,9 @@ fn namespace(number: usize) -> String {
 
 /// The words for an application's parts.
 const WORDS: [&str; 24] = [
-    "api", "auth", "billing", "cart", "catalog", "chat", "events", "export", "feed", "gateway", "geo", "images", "ledger",
-    "mail", "orders", "payments", "pricing", "profile", "quotes", "search", "session", "stock", "tracker", "users",
+    "api", "auth", "billing", "cart", "catalog", "chat", "events", "export", "feed", "gateway", "geo",
+    "images", "ledger", "mail", "orders", "payments", "pricing", "profile", "quotes", "search", "session",
+    "stock", "tracker", "users",
 ];
 
 /// One Service, its workload, its pods and its slices.
@@ -141,7 +149,8 @@ fn one(world: &mut World, shapes: &Shapes, number: usize, first_pod: usize, coun
             let revision = version.to_string();
             let [fifth, sixth, seventh, eighth] = words;
             let mut json = Vec::with_capacity(6 * 1024);
-            template.write(&[&revision, &namespace, &app, &hash, uid, fifth, sixth, seventh, eighth], &mut json);
+            template
+                .write(&[&revision, &namespace, &app, &hash, uid, fifth, sixth, seventh, eighth], &mut json);
             object(&namespace, name, &labels, version, json)
         });
     };
@@ -200,7 +209,8 @@ fn slices(
     service_uid: &str,
     endpoints: &[Vec<u8>],
 ) {
-    let parts: Vec<&[Vec<u8>]> = if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(SLICE).collect() };
+    let parts: Vec<&[Vec<u8>]> =
+        if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(SLICE).collect() };
     for part in parts {
         let name = format!("{app}-{}", world.random.letters(5));
         let uid = world.random.uid();
@@ -216,7 +226,10 @@ fn slices(
             ("null".to_owned(), "null")
         } else {
             let list = part.join(&b","[..]);
-            (format!("[{}]", String::from_utf8_lossy(&list)), r#"[{"name":"http","port":8080,"protocol":"TCP"}]"#)
+            (
+                format!("[{}]", String::from_utf8_lossy(&list)),
+                r#"[{"name":"http","port":8080,"protocol":"TCP"}]"#,
+            )
         };
         world.store.fill(Resource::EndpointSlices, |version| {
             let revision = version.to_string();

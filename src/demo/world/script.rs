@@ -83,7 +83,8 @@ impl World {
         }
         for (of, wanted) in [(&step.ready, true), (&step.unready, false)] {
             if let Some((namespace, name)) = of.split_once('/')
-                && let Some(mut pod) = self.pods_of(namespace, name).into_iter().rfind(|pod| is_ready(pod) != wanted)
+                && let Some(mut pod) =
+                    self.pods_of(namespace, name).into_iter().rfind(|pod| is_ready(pod) != wanted)
             {
                 pod::stage(&mut pod, if wanted { &Stage::Ready } else { &Stage::Running }, self.now);
                 self.report(pod);
@@ -127,8 +128,11 @@ impl World {
             return Vec::new();
         };
         let selector = &workload.value()["spec"]["selector"]["matchLabels"];
-        let pods = self.store.list(Resource::Pods, Some(namespace)).filter(|pod| selects(selector, &pod.labels));
-        pods.map(|pod| pod.value()).filter(|pod| !is_terminating(pod) && !pod["status"]["podIP"].is_null()).collect()
+        let pods =
+            self.store.list(Resource::Pods, Some(namespace)).filter(|pod| selects(selector, &pod.labels));
+        pods.map(|pod| pod.value())
+            .filter(|pod| !is_terminating(pod) && !pod["status"]["podIP"].is_null())
+            .collect()
     }
 
     /// Stores what a kubelet reports of a pod.

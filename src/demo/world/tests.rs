@@ -161,8 +161,10 @@ fn scaling_adds_and_removes() {
 
 fn address(world: &World, name: &str, kind: hickory_proto::rr::RecordType) -> Vec<String> {
     let mut query = Message::query();
-    query.add_query(hickory_proto::op::Query::query(hickory_proto::rr::Name::from_ascii(name).unwrap(), kind));
-    let mut out: Vec<String> = world.resolve(&query).answers.iter().map(|record| record.data.to_string()).collect();
+    query
+        .add_query(hickory_proto::op::Query::query(hickory_proto::rr::Name::from_ascii(name).unwrap(), kind));
+    let mut out: Vec<String> =
+        world.resolve(&query).answers.iter().map(|record| record.data.to_string()).collect();
     out.sort();
     out
 }
@@ -174,11 +176,17 @@ fn names_follow_the_endpoints() {
     assert_eq!(address(&world, "cache.default.svc.cluster.local.", A), ["10.244.1.9"]);
     assert_eq!(address(&world, "cache-0.cache.default.svc.cluster.local.", A), ["10.244.1.9"]);
     assert!(address(&world, "cache-1.cache.default.svc.cluster.local.", A).is_empty());
-    assert_eq!(address(&world, "7.1.244.10.in-addr.arpa.", PTR), ["10-244-1-7.my-app.default.svc.cluster.local."]);
+    assert_eq!(
+        address(&world, "7.1.244.10.in-addr.arpa.", PTR),
+        ["10-244-1-7.my-app.default.svc.cluster.local."]
+    );
     world.delete_pod("default", "my-app-7c5ddbdf54-x2k9p", false).unwrap();
     assert!(address(&world, "7.1.244.10.in-addr.arpa.", PTR).is_empty());
     step(&mut world, 5);
-    assert_eq!(address(&world, "21.2.244.10.in-addr.arpa.", PTR), ["10-244-2-21.my-app.default.svc.cluster.local."]);
+    assert_eq!(
+        address(&world, "21.2.244.10.in-addr.arpa.", PTR),
+        ["10-244-2-21.my-app.default.svc.cluster.local."]
+    );
 }
 
 /// Whatever endpoint the script brings about has the records that are written for it.
@@ -190,7 +198,8 @@ fn the_script_comes_round_and_leaves_nothing_behind() {
     for second in 0..400 {
         step(&mut world, 1);
         promo |= world.store.get(Resource::Services, "shop", "promo").is_some()
-            && address(&world, "promo.shop.svc.cluster.local.", hickory_proto::rr::RecordType::A) == ["10.96.77.7"]
+            && address(&world, "promo.shop.svc.cluster.local.", hickory_proto::rr::RecordType::A)
+                == ["10.96.77.7"]
             && ready(&world, "shop", "promo") > 0;
         unready |= ready(&world, "shop", "cart") == 2;
         restarted |= ready(&world, "default", "cache") == 2;
@@ -216,12 +225,14 @@ fn a_large_world_is_as_large_as_asked_and_lives() {
     let mut world = World::story("2026-03-01T12:00:00Z".parse().unwrap(), false, Some((300, 1500))).unwrap();
     assert_eq!(world.store.count(Resource::Services), 300);
     assert_eq!(world.store.count(Resource::Pods), 1500);
-    let slices = world.store.list(Resource::EndpointSlices, None).filter(|slice| slice.namespace.starts_with("team-"));
+    let slices =
+        world.store.list(Resource::EndpointSlices, None).filter(|slice| slice.namespace.starts_with("team-"));
     let sizes: Vec<usize> =
         slices.map(|slice| slice.value()["endpoints"].as_array().map_or(0, Vec::len)).collect();
     assert!(sizes.iter().all(|size| *size <= 100));
     let pod = world.store.list(Resource::Pods, Some("team-03")).next().unwrap().value();
-    let (name, app) = (pod["metadata"]["name"].as_str().unwrap(), pod["metadata"]["labels"]["app"].as_str().unwrap());
+    let (name, app) =
+        (pod["metadata"]["name"].as_str().unwrap(), pod["metadata"]["labels"]["app"].as_str().unwrap());
     let before = ready(&world, "team-03", app);
     assert!(before > 0);
     world.delete_pod("team-03", name, false).unwrap();

@@ -233,7 +233,8 @@ impl Zone {
         let ours = self.apex(&name) == self.origin_apex();
         let found = self.find(&question.name, question.query_type, ready, 0);
         let code = found.code.unwrap_or(ResponseCode::NoError);
-        let negative = found.answers.is_empty() && matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
+        let negative =
+            found.answers.is_empty() && matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
         reply.metadata.response_code = code;
         reply.metadata.authoritative = ours || is_reverse(&name) && !negative;
         reply.add_answers(found.answers);
@@ -283,7 +284,8 @@ impl Zone {
                 self.follow(record, &target, kind, ready, links)
             }
             _ => {
-                let answers: Vec<Record> = records.into_iter().filter(|one| one.record_type() == kind).collect();
+                let answers: Vec<Record> =
+                    records.into_iter().filter(|one| one.record_type() == kind).collect();
                 let additionals = self.addresses(&answers, ready);
                 Found { answers, additionals, code: None }
             }
@@ -291,7 +293,14 @@ impl Zone {
     }
 
     /// A CNAME and what its target has. A target in the cluster's zone that has nothing leaves no CNAME either.
-    fn follow(&self, alias: Record, target: &Name, kind: RecordType, ready: IsReady<'_>, links: usize) -> Found {
+    fn follow(
+        &self,
+        alias: Record,
+        target: &Name,
+        kind: RecordType,
+        ready: IsReady<'_>,
+        links: usize,
+    ) -> Found {
         if links >= LONGEST_CHAIN {
             return Found::default();
         }
@@ -411,7 +420,10 @@ docs.example.com. A 203.0.113.5
         assert_eq!(ask("a.svc.cluster.local.", RecordType::A, &[]), (OK, vec![], own()));
         assert_eq!(ask("a.svc.cluster.local.", RecordType::TXT, &[]), (NO, vec![], own()));
         assert_eq!(ask("ns.dns.cluster.local.", RecordType::TXT, &[]), (NO, vec![], own()));
-        assert_eq!(ask("b.svc.CLUSTER.local.", RecordType::A, &[]), (NO, vec![], Some("CLUSTER.local.".into())));
+        assert_eq!(
+            ask("b.svc.CLUSTER.local.", RecordType::A, &[]),
+            (NO, vec![], Some("CLUSTER.local.".into()))
+        );
         assert_eq!(ask("nothing.cluster.local.", RecordType::SOA, &[]), (OK, vec![], own()));
         assert_eq!(ask("cluster.local.", RecordType::AXFR, &[]).0, ResponseCode::Refused);
         assert_eq!(ask("web.a.", RecordType::A, &[]), (NO, vec![], Some(".".into())));
@@ -434,7 +446,10 @@ docs.example.com. A 203.0.113.5
         assert_eq!(ask("docs.a.svc.cluster.local.", RecordType::AAAA, &[]).1, ["docs.example.com."]);
         assert_eq!(ask("docs.a.svc.cluster.local.", RecordType::SRV, &[]).1, [""; 0]);
         assert_eq!(ask("gone.a.svc.cluster.local.", RecordType::A, &[]).1, [""; 0]);
-        assert_eq!(ask("gone.a.svc.cluster.local.", RecordType::CNAME, &[]).1, ["nowhere.a.svc.cluster.local."]);
+        assert_eq!(
+            ask("gone.a.svc.cluster.local.", RecordType::CNAME, &[]).1,
+            ["nowhere.a.svc.cluster.local."]
+        );
     }
 
     #[test]
