@@ -351,6 +351,22 @@ async fn pages_are_followed_where_the_server_makes_them() {
 }
 
 #[tokio::test]
+async fn a_compressed_list_is_unpacked() {
+    use std::io::Write;
+    let server = Server::start().await;
+    server.quiet(SLICES);
+    server.quiet(NAMESPACES);
+    let connection = connect(&server, NamespaceScope::All, never());
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    write!(packer, "{}", list("ServiceList", "10", &[service("x", "a", "3")])).unwrap();
+    let asked = server.list(SERVICES).await;
+    assert!(!asked.headers.contains_key("accept-encoding"), "on one machine it is not worth the work");
+    asked.packed("application/json", packer.finish().unwrap());
+    let _stream = server.watch(SERVICES).await.stream("application/json");
+    until(&connection, |s| is_live(s) && names(s) == ["x/a"]).await;
+}
+
+#[tokio::test]
 async fn the_api_servers_own_service_is_known_wherever_one_looks() {
     let server = Server::start().await;
     let connection = connect(&server, NamespaceScope::one("shop"), never());

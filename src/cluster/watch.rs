@@ -265,7 +265,6 @@ impl Watch {
 
     /// Waits, unless somebody wants another try at once.
     async fn wait(&mut self, pause: Duration) {
-        self.shared.nudge.mark_unchanged();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             changed = self.shared.nudge.changed() => {

@@ -79,6 +79,8 @@ pub(super) struct Cluster {
     pub(super) tls_server_name: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     pub(super) insecure_skip_tls_verify: bool,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) disable_compression: bool,
     #[serde(default, deserialize_with = "text")]
     pub(super) certificate_authority: Option<String>,
     #[serde(default, deserialize_with = "text")]

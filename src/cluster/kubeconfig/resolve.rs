@@ -62,6 +62,7 @@ impl Kubeconfig {
                 CredentialSource::None
             },
             authorities,
+            compression: !cluster.disable_compression,
             tls_server_name: cluster.tls_server_name,
             impersonate,
             cluster: cluster_name.unwrap_or_default().to_owned(),
