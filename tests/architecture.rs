@@ -123,6 +123,7 @@ const RULES: &[Rule] = &[
             "clap",
             "clap_complete",
             "clap_mangen",
+            "futures_util",
             "jiff",
             "serde",
             "serde_json",

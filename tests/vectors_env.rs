@@ -129,6 +129,7 @@ fn pod(json: &Value, container: Container, state: ContainerState, downward: &Val
     let status = ContainerStatus {
         name: "main".into(),
         ready: true,
+        started: true,
         restarts: 0,
         state,
         last_finished: None,

@@ -1,7 +1,7 @@
 //! What `y` copies and what `Y` offers: the text that works for who pastes it.
 
-use crate::model::ObjectKey;
 use crate::model::dns::forms;
+use crate::model::{ObjectKey, copy};
 
 use super::App;
 use super::effect::Effect;
@@ -23,7 +23,7 @@ impl App {
                     let port = endpoint.ports.iter().find_map(|p| p.port);
                     port.map_or_else(
                         || endpoint.address.to_string(),
-                        |port| host_port(&endpoint.address, port),
+                        |port| copy::host_port(&endpoint.address, port),
                     )
                 }),
             },
@@ -87,28 +87,30 @@ impl App {
         }
     }
 
-    /// What the copy menu offers for the selection.
+    /// What the copy menu offers: for the row of the focused pane where that is an endpoint, else for the selection.
     pub(super) fn copy_entries(&self) -> Vec<Entry> {
-        let from = self.panes.names.iter().map(|form| Entry {
-            label: form.text.clone(),
-            note: match &form.step {
-                Some(step) => match &step.search {
-                    Some(search) => format!("works from here by search {search}"),
-                    None => "works from here as it is".to_owned(),
-                },
-                None => "does not resolve from here".to_owned(),
+        let domain = self.panes.domain.text();
+        let row = self.panes.cursor(self.focus).index();
+        let items = match (&self.panes.subject, self.focus) {
+            (Some(Subject::Service(facts)), Pane::Endpoints) => match self.panes.endpoints.get(row) {
+                Some(endpoint) => copy::of_endpoint(endpoint, &facts.service, domain),
+                None => copy::of_service(facts, domain),
             },
-            choice: Choice::Copy(form.text.clone()),
-        });
-        from.collect()
+            (Some(Subject::Service(facts)), _) => copy::of_service(facts, domain),
+            (Some(Subject::Pod(pod)), _) => copy::of_pod(pod, domain),
+            (None, _) => Vec::new(),
+        };
+        let entry = |item: copy::CopyItem| {
+            let form = self.panes.names.iter().find(|f| f.text == item.text);
+            let works =
+                form.map_or("", |f| if f.step.is_some() { "works from here" } else { "not from here" });
+            let note = if works.is_empty() { item.label } else { format!("{}, {works}", item.label) };
+            Entry { label: item.text.clone(), note, choice: Choice::Copy(item.text) }
+        };
+        items.into_iter().map(entry).collect()
     }
 }
 
 fn name_in_namespaces(key: &ObjectKey) -> String {
     format!("{}.{}", key.name, key.namespace)
-}
-
-/// `address:port`, with brackets around IPv6.
-fn host_port(address: &str, port: i32) -> String {
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }

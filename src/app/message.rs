@@ -148,6 +148,10 @@ pub struct Viewport {
     pub rows: [usize; 4],
     /// Rows visible in the open menu, picker or page.
     pub overlay_rows: usize,
+    /// The last line of the open page that can be its first visible one.
+    pub overlay_end: usize,
+    /// Columns by which each pane can be scrolled to the right, indexed by [`Pane::index`].
+    pub aside: [usize; 4],
     /// Whether panes are shown one at a time.
     pub narrow: bool,
 }

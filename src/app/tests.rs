@@ -247,14 +247,19 @@ fn the_panes_follow_the_selection() {
 #[test]
 fn nothing_is_made_for_panes_that_are_not_on_the_screen() {
     let mut app = explorer();
-    app.update(Message::Viewport(Viewport { rows: [10, 10, 10, 0], overlay_rows: 10, narrow: true }));
+    app.update(Message::Viewport(Viewport {
+        rows: [10, 10, 10, 0],
+        overlay_rows: 10,
+        narrow: true,
+        ..Viewport::default()
+    }));
     press(&mut app, &[Action::Down]);
     let stale = match &app.panes.environment {
         Some(panes::EnvironmentPane::Container { pod, .. }) => pod.key.name.to_string(),
         _ => String::new(),
     };
     assert_ne!(stale, "mysql-1");
-    app.update(Message::Viewport(Viewport { rows: [10; 4], overlay_rows: 10, narrow: false }));
+    app.update(Message::Viewport(Viewport { rows: [10; 4], overlay_rows: 10, ..Viewport::default() }));
     assert!(matches!(&app.panes.environment,
         Some(panes::EnvironmentPane::Container { pod, .. }) if &*pod.key.name == "mysql-1"));
 }

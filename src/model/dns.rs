@@ -15,10 +15,15 @@ use serde::{Serialize, Serializer};
 
 use super::ObjectKey;
 
+pub mod answer;
+mod backend;
+pub mod cluster;
 pub mod corefile;
 pub mod domain;
 pub mod forms;
 mod hits;
+pub mod hosts;
+pub mod lookup;
 pub mod name;
 pub mod records;
 pub mod resolvconf;
@@ -27,14 +32,18 @@ pub mod search;
 pub mod selector;
 pub mod server;
 
+pub use answer::{Answer, Open};
+pub use backend::Parsed;
+pub use cluster::Cluster;
 pub use corefile::Corefile;
 pub use domain::{ClusterDomain, DomainSource};
 pub use forms::{FormKind, NameForm, Step, Viewpoint, names_for, shortest};
 pub use hits::endpoint_label;
+pub use lookup::{Lookup, LookupStep, Source};
 pub use name::{Name, NameError};
 pub use records::{Zone, pod_record, service_records, zone_file};
 pub use resolvconf::{KubeletDns, NodeResolvConf, ResolvConf};
-pub use search::{Libc, Query};
+pub use search::{Libc, LookupError, Query, Reply, Walk};
 pub use server::{Kubernetes, PodMode, Server};
 
 /// A DNS record type by its number (IANA "Resource Record (RR) TYPEs").

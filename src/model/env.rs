@@ -270,10 +270,6 @@ impl Own {
         }
     }
 
-    fn from_env_from(&self) -> bool {
-        self.origin == Origin::EnvFrom
-    }
-
     /// What it is, for the entry that hides it.
     fn source(&self) -> String {
         match (&self.object, self.origin) {

@@ -146,6 +146,9 @@ pub struct ClusterSnapshot {
     pub epoch: u64,
     /// Services with their endpoints, sorted by key.
     pub services: Arc<Vec<Arc<ServiceFacts>>>,
+    /// Slices whose Service is not there (deleted while a hand-written slice stays, or none named), sorted by their
+    /// Service and name. DNS still answers reverse questions from them.
+    pub stray_slices: Arc<Vec<Arc<EndpointSlice>>>,
     /// Pods by namespace; only the watched ones are there, see [`Self::loads`].
     pub pods: BTreeMap<Text, Arc<Vec<Arc<Pod>>>>,
     /// For each namespace: pod name → names of the Services that have it as an endpoint, sorted.

@@ -43,7 +43,7 @@ pub(super) fn about(app: &App) -> Spans<'static> {
 /// The domain, where it is not known for sure.
 pub(super) fn remark(app: &App) -> Spans<'static> {
     if app.panes.subject.is_some() && app.panes.domain.how.is_assumed() {
-        Spans::of(Role::Dim, format!("{}?", app.panes.domain.text()))
+        Spans::of(Role::Dim, format!("{} assumed", app.panes.domain.text()))
     } else {
         Spans::new()
     }
@@ -61,13 +61,14 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
         return face(pen, app, subject).draw(pen, area);
     }
     let layout = layout(app, area.width.saturating_sub(pane::GUTTER));
+    pen.drawn.viewport.aside[Pane::Dns.index()] = layout.aside();
     let mut first = true;
     pane::rows(pen, app, Pane::Dns, place, area, |pen, room, at, look| {
         let records = &app.panes.records;
         let Some(record) = records.get(at) else { return };
         // A name stands at its first record, and at the first visible one.
         let again = !std::mem::take(&mut first) && at > 0 && records[at - 1].name == record.name;
-        row(pen, &layout, record, again, room, look);
+        row(pen, app, &layout, (record, again), room, look);
     });
     if let Some(record) = app.panes.records.get(app.panes.cursor(Pane::Dns).index()) {
         pane::foot_text(
@@ -135,26 +136,57 @@ fn how(step: &Step) -> String {
 }
 
 fn layout(app: &App, room: u16) -> Layout {
-    let (mut kind, mut name, mut data) = (1, 4, 4);
+    let (mut kind, mut name, mut least, mut data) = (3, 4, 4, 4);
+    let domain = app.panes.domain.text();
     for record in &app.panes.records {
         kind = kind.max(if record.kind == RecordType::CNAME { 5 } else { 4 });
         grow(&mut name, record.name.trim_end_matches('.'));
+        grow(&mut least, without(&record.name, domain).unwrap_or_default());
         grow(&mut data, &record.data);
     }
     let columns = vec![
         Column::new("", kind),
-        Column::new("", name).least(16, Cut::End),
+        Column::new("", name).least((least + 1).min(40), Cut::End),
         Column::new("", data).least(15, Cut::End),
     ];
     Layout::new(columns, room, 1, app.layout.scroll[Pane::Dns.index()])
 }
 
-fn row(pen: &mut Pen<'_>, layout: &Layout, record: &Record, again: bool, room: Rect, look: Option<Role>) {
+/// A name without the cluster's domain, which every reader can add; `None` where it has another one.
+fn without<'a>(name: &'a str, domain: &str) -> Option<&'a str> {
+    name.trim_end_matches('.').strip_suffix(domain)?.strip_suffix('.')
+}
+
+/// Drawn in `columns`: where the whole name has no room, the cluster's domain is what gives way.
+fn shortened(pen: &Pen<'_>, name: &str, domain: &str, columns: usize) -> String {
+    let whole = name.trim_end_matches('.');
+    match without(name, domain) {
+        Some(short) if width(whole) > columns && width(short) < columns => {
+            format!("{short}{}", pen.glyph(Glyph::Ellipsis))
+        }
+        _ => whole.to_owned(),
+    }
+}
+
+fn row(
+    pen: &mut Pen<'_>,
+    app: &App,
+    layout: &Layout,
+    (record, again): (&Record, bool),
+    room: Rect,
+    look: Option<Role>,
+) {
+    let domain = app.panes.domain.text();
+    let name = shortened(pen, &record.name, domain, layout.width(1));
+    let data = match record.data.ends_with('.') && width(&record.data) > layout.width(2) {
+        true => shortened(pen, &record.data, domain, layout.width(2)),
+        false => record.data.clone(),
+    };
     layout.row(pen, room, look, |column| match column {
         0 => Cell::new(Role::Info, record.kind.to_string()),
         1 if again => Cell::new(Role::Dim, ""),
-        1 => Cell::new(Role::Name, record.name.trim_end_matches('.').to_owned()),
-        _ => Cell::new(Role::Text, record.data.clone()),
+        1 => Cell::new(Role::Name, name.clone()),
+        _ => Cell::new(Role::Text, data.clone()),
     });
 }
 

@@ -36,7 +36,9 @@ pub(super) fn about(app: &App) -> Spans<'static> {
     if filter.is_empty() {
         return Spans::of(Role::Text, format!(" {all}"));
     }
-    Spans::of(Role::Text, format!(" {shown} of {all}")).and(Role::Match, format!("  /{filter}"))
+    Spans::of(Role::Text, format!(" {shown} of {all}"))
+        .and(Role::Text, "  ")
+        .and(Role::Match, format!("/{filter}"))
 }
 
 /// Draws the list into its pane.

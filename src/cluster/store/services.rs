@@ -11,11 +11,14 @@ type OfPods = BTreeMap<Text, Arc<BTreeMap<Text, Vec<Text>>>>;
 /// Services and slices as they are, and their joins as far as they are up to date.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    by_key: BTreeMap<ObjectKey, Arc<Service>>,
+    services: BTreeMap<ObjectKey, Arc<Service>>,
     slices: BTreeMap<ObjectKey, Arc<EndpointSlice>>,
     /// Slice names by the Service that they say they belong to, which need not exist.
     behind: BTreeMap<ObjectKey, BTreeSet<Text>>,
     joined: Arc<Vec<Arc<ServiceFacts>>>,
+    /// Slices whose Service is not there, by that Service; the shared list is made of them.
+    strays_of: BTreeMap<ObjectKey, Vec<Arc<EndpointSlice>>>,
+    strays: Arc<Vec<Arc<EndpointSlice>>>,
     /// Services whose join is out of date.
     stale: BTreeSet<ObjectKey>,
     of_pods: OfPods,
@@ -23,29 +26,29 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) fn insert(&mut self, service: Arc<Service>) -> bool {
-        if self.by_key.get(&service.key).is_some_and(|known| *known == service) {
+        if self.services.get(&service.key).is_some_and(|known| *known == service) {
             return false;
         }
         self.stale.insert(service.key.clone());
-        self.by_key.insert(service.key.clone(), service);
+        self.services.insert(service.key.clone(), service);
         true
     }
 
     pub(super) fn remove(&mut self, key: &ObjectKey) -> bool {
-        let known = self.by_key.remove(key).is_some();
+        let known = self.services.remove(key).is_some();
         if known {
             self.stale.insert(key.clone());
         }
         known
     }
 
-    pub(super) fn insert_slice(&mut self, slice: &Arc<EndpointSlice>) -> bool {
+    pub(super) fn insert_slice(&mut self, slice: Arc<EndpointSlice>) -> bool {
         let key = slice.key.clone();
-        if self.slices.get(&key).is_some_and(|known| known == slice) {
+        if self.slices.get(&key).is_some_and(|known| *known == slice) {
             return false;
         }
-        let service = service_of(slice);
-        let before = self.slices.insert(key.clone(), Arc::clone(slice));
+        let service = service_of(&slice);
+        let before = self.slices.insert(key.clone(), slice.clone());
         let mut lost = BTreeSet::new();
         match before {
             Some(before) if before.service == slice.service => lost = pods_of(&before).cloned().collect(),
@@ -53,7 +56,7 @@ impl Services {
             None => {}
         }
         self.behind.entry(service.clone()).or_default().insert(key.name);
-        for pod in pods_of(slice) {
+        for pod in pods_of(&slice) {
             if !lost.remove(pod) {
                 self.relate(&service, pod);
             }
@@ -70,7 +73,7 @@ impl Services {
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.by_key.keys()
+        self.services.keys()
     }
 
     pub(super) fn slice_keys(&self) -> impl Iterator<Item = &ObjectKey> {
@@ -85,6 +88,14 @@ impl Services {
         self.joined.clone()
     }
 
+    /// Slices whose Service is not there.
+    pub(super) fn strays(&mut self) -> Arc<Vec<Arc<EndpointSlice>>> {
+        if !self.stale.is_empty() {
+            self.join();
+        }
+        self.strays.clone()
+    }
+
     /// Which Services each pod is behind.
     pub(super) fn of_pods(&self) -> OfPods {
         self.of_pods.clone()
@@ -92,17 +103,26 @@ impl Services {
 
     /// Brings the stale joins up to date, in one pass over both sorted lists.
     fn join(&mut self) {
-        let mut changed = false;
-        let mut facts = Vec::with_capacity(self.by_key.len());
+        let (mut changed, mut strayed) = (false, false);
+        let mut facts = Vec::with_capacity(self.services.len());
         let mut known = self.joined.iter().peekable();
         for key in std::mem::take(&mut self.stale) {
             while let Some(before) = known.next_if(|facts| *facts.key() < key) {
                 facts.push(before.clone());
             }
             let before = known.next_if(|facts| *facts.key() == key);
-            let now = self.by_key.get(&key).map(|service| {
+            let now = self.services.get(&key).map(|service| {
                 ServiceFacts::new(service.clone(), self.slices_behind(&key).cloned().collect())
             });
+            let strays: Vec<_> = match now {
+                Some(_) => Vec::new(),
+                None => self.slices_behind(&key).cloned().collect(),
+            };
+            strayed |= if strays.is_empty() {
+                self.strays_of.remove(&key).is_some()
+            } else {
+                self.strays_of.insert(key, strays.clone()) != Some(strays)
+            };
             match (before, now) {
                 (Some(before), Some(now)) if **before == now => facts.push(before.clone()),
                 (before, now) => {
@@ -114,6 +134,9 @@ impl Services {
         if changed {
             facts.extend(known.cloned());
             self.joined = Arc::new(facts);
+        }
+        if strayed {
+            self.strays = Arc::new(self.strays_of.values().flatten().cloned().collect());
         }
     }
 

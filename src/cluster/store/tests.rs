@@ -86,12 +86,18 @@ fn slices_may_come_before_or_after_their_service() {
     let slice = world.slice("a/web-1", "web", &["p", "!q"]);
     world.apply(slice);
     assert!(world.snapshot().services.is_empty());
+    assert_eq!(world.snapshot().stray_slices.len(), 1);
     let service = world.service("a/web", "10.0.0.1");
     world.apply(service);
     assert_eq!(counts(&world.snapshot(), "a/web"), (1, 2));
+    assert!(world.snapshot().stray_slices.is_empty());
     let slice = world.slice("a/web-1", "web", &["p", "q", "r"]);
     world.apply(slice);
     assert_eq!(counts(&world.snapshot(), "a/web"), (3, 3));
+    world.store.apply(Delta::Deleted(Kind::Service, key("a/web")));
+    assert_eq!(world.snapshot().stray_slices.len(), 1);
+    let service = world.service("a/web", "10.0.0.1");
+    world.apply(service);
     world.store.apply(Delta::Deleted(Kind::EndpointSlice, key("a/web-1")));
     assert_eq!(counts(&world.snapshot(), "a/web"), (0, 0));
 }

@@ -159,18 +159,20 @@ pub(super) fn ready<'a>(
     facts: &'a ServiceFacts,
     plugin: &Kubernetes,
 ) -> impl Iterator<Item = (&'a EndpointSlice, &'a Endpoint, &'a Text)> {
-    let slices = if plugin.endpoints { &*facts.slices } else { &[] };
-    slices
-        .iter()
-        .map(|s| &**s)
-        .filter(|s| s.address_type != AddressType::Fqdn)
-        .filter(|s| plugin.labels.as_ref().is_none_or(|l| l.matches(&s.labels)))
-        .flat_map(|s| {
-            s.endpoints
-                .iter()
-                .filter(|e| e.is_ready())
-                .flat_map(move |e| e.addresses.iter().map(move |a| (s, e, a)))
-        })
+    let of_slice = |s: &'a EndpointSlice| ready_in(s, plugin).map(move |(e, a)| (s, e, a));
+    facts.slices.iter().flat_map(move |s| of_slice(s))
+}
+
+/// Every ready address of a slice that the plugin looks at, with its endpoint.
+pub(super) fn ready_in<'a>(
+    slice: &'a EndpointSlice,
+    plugin: &Kubernetes,
+) -> impl Iterator<Item = (&'a Endpoint, &'a Text)> + use<'a> {
+    let seen = plugin.endpoints
+        && slice.address_type != AddressType::Fqdn
+        && plugin.labels.as_ref().is_none_or(|l| l.matches(&slice.labels));
+    let endpoints = if seen { &*slice.endpoints } else { &[] };
+    endpoints.iter().filter(|e| e.is_ready()).flat_map(|e| e.addresses.iter().map(move |a| (e, a)))
 }
 
 /// Whether a Service has ready endpoints that are names: CoreDNS' treatment of them was not seen.

@@ -122,7 +122,7 @@ impl Builder<'_> {
     /// What `$(name)` stands for; notes in `own` what the answer depends on.
     fn meaning<'b>(&'b self, name: &str, built: &'b Built, own: &mut Own) -> Meaning<'b> {
         if let Some(gap) = built.gaps.iter().find(|gap| gap.may_set(name))
-            && built.own.get(name).is_none_or(|set| set.from_env_from())
+            && built.own.get(name).is_none_or(|set| set.origin == Origin::EnvFrom)
         {
             own.note(format!(
                 "$({name}) is as shown unless {} {}, which {}, sets it",

@@ -1,4 +1,4 @@
-//! `$(NAME)` in `env[].value`: the syntax alone (third_party/forked/golang/expansion). What a name stands for is
+//! `$(NAME)` in `env[].value`: the syntax alone (`third_party/forked/golang/expansion`). What a name stands for is
 //! the caller's affair.
 
 use std::borrow::Cow;

@@ -109,7 +109,9 @@ fn shell(name: &str, value: &str, out: &mut String) -> Result<(), &'static str> 
             '\n' => escaped.push_str("\\n"),
             c if is_safe(c) => escaped.push(c),
             c => {
-                c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| put(&mut escaped, format_args!("\\{b:03o}")))
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    put(&mut escaped, format_args!("\\{byte:03o}"));
+                }
             }
         }
     }

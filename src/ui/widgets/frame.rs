@@ -100,11 +100,10 @@ fn padded(pen: &mut Pen<'_>, room: Rect, spans: &Spans<'_>) -> u16 {
     if room.width < 3 || spans.is_empty() {
         return 0;
     }
-    let plain = pen.style(Role::Text);
-    pen.put(room.as_position(), 1, " ", plain);
-    let used = pen.spans(Rect { x: room.x + 1, width: room.width - 2, ..room }, spans, None);
-    pen.put(Position::new(room.x + 1 + used, room.y), 1, " ", plain);
-    used + 2
+    // The look of the line must not show through.
+    let wide = u16::try_from(spans.width() + 2).unwrap_or(u16::MAX).min(room.width);
+    pen.clear(Rect { width: wide, ..room });
+    pen.spans(Rect { x: room.x + 1, width: wide - 2, ..room }, spans, None) + 2
 }
 
 /// Marks on the right border which part of a list of `len` rows is visible. Nothing where all of it is.

@@ -1,0 +1,266 @@
+//! What `getaddrinfo` finds in a pod: its hosts file, then its search list walked through the predicted server.
+//!
+//! What it is not: it asks nobody. Everybody may use it.
+
+use std::net::IpAddr;
+
+use super::answer::{Answer, Asker};
+use super::cluster::Cluster;
+use super::search::{self, Libc, LookupError, Query, Reply, Walk};
+use super::{Name, Rcode, RecordType, ResolvConf, hosts};
+use crate::model::{Pod, Text};
+
+/// A look-up as a program in a pod sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Where the end came from.
+    pub source: Source,
+    /// The questions that were asked, in order.
+    pub steps: Vec<LookupStep>,
+    /// Addresses found; sorted, each once.
+    pub addresses: Vec<IpAddr>,
+    /// What it says when it found none.
+    pub error: Option<LookupError>,
+    /// What could make it come out otherwise all the same, in a sentence.
+    pub caveat: Option<String>,
+    /// Why the end is not determined, in a sentence; then neither addresses nor error are given.
+    pub open: Option<String>,
+}
+
+/// Where the end of a look-up came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The name is an address.
+    Literal,
+    /// The pod's `/etc/hosts`.
+    Hosts,
+    /// DNS.
+    Dns,
+}
+
+/// One question of a look-up with the answers to both of its types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupStep {
+    /// The name that is asked, with the final dot.
+    pub name: String,
+    /// The search domain that made it; `None` for the name as typed.
+    pub search: Option<Text>,
+    /// The answer for A.
+    pub a: Answer,
+    /// The answer for AAAA.
+    pub aaaa: Answer,
+}
+
+impl Lookup {
+    /// The outcome as a code: NOERROR also for a name without addresses; `None` where it is not determined.
+    pub fn rcode(&self) -> Option<Rcode> {
+        match self.error {
+            _ if self.open.is_some() => None,
+            None | Some(LookupError::NoData) => Some(Rcode::NoError),
+            Some(LookupError::Again) => Some(Rcode::ServFail),
+            Some(LookupError::NoName) => {
+                let last = self.steps.iter().rev().find_map(|s| s.a.rcode);
+                Some(last.unwrap_or(Rcode::NxDomain))
+            }
+        }
+    }
+
+    fn found(source: Source, steps: Vec<LookupStep>, mut addresses: Vec<IpAddr>) -> Self {
+        addresses.sort_unstable();
+        addresses.dedup();
+        Self { source, steps, addresses, error: None, caveat: None, open: None }
+    }
+
+    fn open(steps: Vec<LookupStep>, why: impl Into<String>) -> Self {
+        Self {
+            source: Source::Dns,
+            steps,
+            addresses: Vec::new(),
+            error: None,
+            caveat: None,
+            open: Some(why.into()),
+        }
+    }
+}
+
+/// The address of a node-local cache of cluster DNS (Kubernetes' NodeLocal DNSCache).
+const NODE_LOCAL: &str = "169.254.20.10";
+
+impl Cluster {
+    /// The resolver file of a pod.
+    pub fn resolv_conf(&self, pod: &Pod) -> ResolvConf {
+        ResolvConf::of_pod(pod, self.kubelet())
+    }
+
+    /// What a program in a pod finds for a name through its C library.
+    pub fn lookup(&self, pod: &Pod, libc: Libc, name: &str) -> Lookup {
+        if let Ok(ip) = name.parse() {
+            return Lookup::found(Source::Literal, Vec::new(), vec![ip]);
+        }
+        let lines = hosts::of_pod(pod, &self.kubelet().cluster_domain);
+        let local = hosts::look_up(&lines, name, libc);
+        if !local.is_empty() {
+            return Lookup::found(Source::Hosts, Vec::new(), local);
+        }
+        if pod.spec.host_network && name.eq_ignore_ascii_case("localhost") {
+            return Lookup::open(Vec::new(), "the node's /etc/hosts is not known");
+        }
+        let conf = self.resolv_conf(pod);
+        if let Some(why) = self.asks_others(&conf) {
+            return Lookup::open(Vec::new(), why);
+        }
+        let caveat = self.races(&conf, libc);
+        Lookup { caveat, ..self.walk(pod, &conf, libc, name) }
+    }
+
+    /// Whether a name server is the cluster's.
+    fn is_cluster_dns(&self, server: &Text) -> bool {
+        let fronts = |ip| self.with_cluster_ip(ip).any(|f| f.service.ports.iter().any(|p| p.port == 53));
+        &**server == NODE_LOCAL
+            || self.kubelet().cluster_dns.contains(server)
+            || server.parse().is_ok_and(fronts)
+    }
+
+    /// Why a pod's questions do not go to the cluster's DNS server first.
+    fn asks_others(&self, conf: &ResolvConf) -> Option<String> {
+        if conf.node_servers {
+            return Some("the pod asks the node's own name servers first".to_owned());
+        }
+        let Some(first) = conf.nameservers.first() else {
+            return Some("the pod has no name server that is known".to_owned());
+        };
+        let others = || format!("the pod asks {first} first, which is not the cluster's DNS server");
+        (!self.is_cluster_dns(first)).then(others)
+    }
+
+    /// musl asks all servers at once and takes the first reply: another server that answers sooner is believed.
+    fn races(&self, conf: &ResolvConf, libc: Libc) -> Option<String> {
+        let other =
+            conf.nameservers.iter().find(|s| !self.is_cluster_dns(s)).filter(|_| libc == Libc::Musl)?;
+        Some(format!("musl asks all name servers at once: if {other} answers sooner, its answer counts"))
+    }
+
+    fn walk(&self, pod: &Pod, conf: &ResolvConf, libc: Libc, name: &str) -> Lookup {
+        let list = conf.search_for(libc);
+        let search: Vec<&str> = list.iter().map(|s| &**s).collect();
+        // Without a final dot the node's own `ndots` would decide.
+        let ndots = if name.ends_with('.') { Some(1) } else { conf.ndots() };
+        let Some(ndots) = ndots else {
+            return Lookup::open(Vec::new(), "the node's own ndots option is not known");
+        };
+        let mut walk = Walk::new(search::plan(name, &search, ndots, libc), libc);
+        // A list that musl ignores is ignored with the node's part.
+        let node = conf.node_search_at.filter(|_| list.len() == conf.search.len());
+        let (mut steps, mut searched) = (Vec::new(), false);
+        while let Some(query) = walk.next().cloned() {
+            let behind = match query.via {
+                Some(i) => node.is_some_and(|at| i >= at),
+                None => searched && node.is_some(),
+            };
+            searched |= query.via.is_some();
+            if behind {
+                return Lookup::open(
+                    steps,
+                    "the node's own search domains are asked before it, and are not known",
+                );
+            }
+            let (reply, addresses) = match self.step(pod, &query, libc, list, &mut steps) {
+                Ok(found) => found,
+                Err(why) => return Lookup::open(steps, why),
+            };
+            if reply == Reply::ServFail && conf.nameservers.len() > 1 {
+                return Lookup::open(steps, "the server fails, and the next one is asked");
+            }
+            walk.reply(reply);
+            if reply == Reply::Addresses {
+                return Lookup::found(Source::Dns, steps, addresses);
+            }
+            // The list may end with the node's part, or be that part alone.
+            let last_known = query.via.map_or(search.is_empty(), |i| i + 1 == search.len());
+            if walk.end().is_some_and(|e| e.is_err())
+                && last_known
+                && node == Some(search.len())
+                && goes_on(reply, libc)
+            {
+                let absolute = name.ends_with('.') || (query.via.is_none() && libc == Libc::Musl);
+                if !absolute {
+                    return Lookup::open(
+                        steps,
+                        "the node's own search domains are asked next, and are not known",
+                    );
+                }
+            }
+        }
+        let error = walk.end().and_then(Result::err).unwrap_or(LookupError::NoName);
+        Lookup {
+            source: Source::Dns,
+            steps,
+            addresses: Vec::new(),
+            error: Some(error),
+            caveat: None,
+            open: None,
+        }
+    }
+
+    /// Asks one question for both types.
+    fn step(
+        &self,
+        pod: &Pod,
+        query: &Query,
+        libc: Libc,
+        search: &[Text],
+        steps: &mut Vec<LookupStep>,
+    ) -> Result<(Reply, Vec<IpAddr>), String> {
+        let asked = match Name::parse(&query.name) {
+            Ok(asked) => asked,
+            // A name that is too long is not asked at all.
+            Err(_) => return Ok((Reply::NxDomain, Vec::new())),
+        };
+        let ask = |kind| self.serve(&asked, kind, Asker::Pod(pod), 0);
+        let (a, aaaa) = (ask(RecordType::A), ask(RecordType::AAAA));
+        let result = match a.open.as_ref().or(aaaa.open.as_ref()) {
+            Some(open) => Err(format!("{}: {open}", query.name)),
+            None => Ok(taken(&asked, &a, &aaaa, libc)),
+        };
+        let search = query.via.and_then(|i| search.get(i)).cloned();
+        steps.push(LookupStep { name: query.name.clone(), search, a, aaaa });
+        result
+    }
+}
+
+fn goes_on(reply: Reply, libc: Libc) -> bool {
+    match reply {
+        Reply::NxDomain => true,
+        Reply::NoData | Reply::ServFail => libc == Libc::Glibc,
+        Reply::Addresses | Reply::Alias => false,
+    }
+}
+
+/// What a library makes of both answers. glibc takes only addresses that the chain of aliases leads to; musl takes
+/// every address in the reply.
+fn taken(asked: &Name, a: &Answer, aaaa: &Answer, libc: Libc) -> (Reply, Vec<IpAddr>) {
+    let mut addresses = Vec::new();
+    for answer in [a, aaaa] {
+        let mut owner = asked.lower().to_owned();
+        for record in &answer.answers {
+            let own = record.name.eq_ignore_ascii_case(&owner);
+            if record.kind == RecordType::CNAME && own {
+                owner = record.data.to_ascii_lowercase();
+            } else if own || libc == Libc::Musl {
+                addresses.extend(record.data.parse::<IpAddr>().ok());
+            }
+        }
+    }
+    if !addresses.is_empty() {
+        return (Reply::Addresses, addresses);
+    }
+    let records = !a.answers.is_empty() || !aaaa.answers.is_empty();
+    let either = |rcode| a.rcode == Some(rcode) || aaaa.rcode == Some(rcode);
+    let reply = match () {
+        () if records => Reply::Alias,
+        () if either(Rcode::NxDomain) => Reply::NxDomain,
+        () if either(Rcode::ServFail) || either(Rcode::Refused) => Reply::ServFail,
+        () => Reply::NoData,
+    };
+    (reply, addresses)
+}

@@ -1,0 +1,124 @@
+//! The whole explorer without a terminal: the real event loop on a test backend, driven by keys as a person presses
+//! them, against the demo cluster.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use kdisco::app::CopyOutcome;
+use kdisco::cluster::kubeconfig::Overrides;
+use kdisco::config::{Keymap, Theme};
+use kdisco::demo::{self, Demo};
+use kdisco::model::NamespaceScope;
+use kdisco::runtime::clock::SystemClock;
+use kdisco::runtime::run::{Host, Loop};
+use kdisco::runtime::{Options, Source};
+use kdisco::ui::Look;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use tokio::sync::{mpsc, watch};
+
+/// No step of a journey takes longer than this, unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What stands for the terminal: it publishes every frame as text, and takes copies.
+struct Watched {
+    screen: watch::Sender<String>,
+    copied: mpsc::UnboundedSender<String>,
+}
+
+impl Host<TestBackend> for Watched {
+    fn end_frame(&mut self, terminal: &mut Terminal<TestBackend>) {
+        self.screen.send_replace(terminal.backend().to_string());
+    }
+
+    fn copy(&mut self, _: &mut Terminal<TestBackend>, text: &str) -> CopyOutcome {
+        let _ = self.copied.send(text.to_owned());
+        CopyOutcome::Clipboard
+    }
+}
+
+/// A running explorer.
+pub struct Runner {
+    /// The cluster that it looks at.
+    pub demo: Demo,
+    events: mpsc::UnboundedSender<Event>,
+    screen: watch::Receiver<String>,
+    copied: mpsc::UnboundedReceiver<String>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Runner {
+    /// Starts it on the demo's context of that name, on a screen of that size.
+    pub async fn start(context: &str, scope: Option<NamespaceScope>, columns: u16, rows: u16) -> Self {
+        let options = demo::Options { clock: demo::Clock::Stepped, script: true, ..demo::Options::default() };
+        let demo = demo::start(options).await.expect("the demo starts");
+        let overrides = Overrides {
+            kubeconfig: Some(demo.kubeconfig().to_owned()),
+            context: Some(context.to_owned()),
+            ..Overrides::default()
+        };
+        let options = Options {
+            source: Source::Cluster { overrides, scope },
+            known_namespaces: BTreeSet::new(),
+            filter: String::new(),
+            mouse: false,
+            look: Look::new(Theme::default(), false, Keymap::default()),
+            notices: vec![],
+            clock: Box::new(SystemClock),
+        };
+        let (events, incoming) = mpsc::unbounded_channel();
+        let (screen_sender, screen) = watch::channel(String::new());
+        let (copied_sender, copied) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a test terminal");
+            let mut looping = Loop::new(options, Watched { screen: screen_sender, copied: copied_sender });
+            looping.run(&mut terminal, incoming).await.expect("the loop ends well");
+        });
+        Self { demo, events, screen, copied, task }
+    }
+
+    /// Presses keys: characters, and `<enter>`, `<esc>`, `<tab>`, `<down>`, `<up>`.
+    pub fn press(&self, keys: &str) {
+        let mut rest = keys;
+        while let Some(c) = rest.chars().next() {
+            let named = rest.strip_prefix('<').and_then(|r| r.split_once('>'));
+            let (code, after) = match named {
+                Some(("enter", after)) => (KeyCode::Enter, after),
+                Some(("esc", after)) => (KeyCode::Esc, after),
+                Some(("tab", after)) => (KeyCode::Tab, after),
+                Some(("down", after)) => (KeyCode::Down, after),
+                Some(("up", after)) => (KeyCode::Up, after),
+                _ => (KeyCode::Char(c), &rest[c.len_utf8()..]),
+            };
+            rest = after;
+            let _ = self.events.send(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+        }
+    }
+
+    /// Waits until the screen is as wanted.
+    pub async fn sees(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let seen = tokio::time::timeout(PATIENCE, self.screen.wait_for(|text| wanted(text))).await;
+        if let Ok(Ok(text)) = &seen {
+            return (*text).clone();
+        }
+        drop(seen);
+        panic!("never seen: {what}\n{}", self.screen.borrow().as_str())
+    }
+
+    /// Waits until a text is on the screen.
+    pub async fn shows(&mut self, text: &str) -> String {
+        self.sees(text, |screen| screen.contains(text)).await
+    }
+
+    /// What is copied next.
+    pub async fn copies(&mut self) -> String {
+        tokio::time::timeout(PATIENCE, self.copied.recv()).await.ok().flatten().expect("something is copied")
+    }
+
+    /// Quits and waits for the end.
+    pub async fn quits(self) {
+        let _ = self.events.send(Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+        tokio::time::timeout(PATIENCE, self.task).await.expect("it ends").expect("without a panic");
+    }
+}

@@ -1,0 +1,95 @@
+//! Journeys through the explorer: the real loop, the real client, the demo cluster.
+
+#[path = "common/runner.rs"]
+mod runner;
+
+use kdisco::model::NamespaceScope;
+use runner::Runner;
+
+/// The line of the screen that holds a text.
+fn line<'a>(screen: &'a str, text: &str) -> &'a str {
+    screen.lines().find(|l| l.contains(text)).unwrap_or("")
+}
+
+#[tokio::test]
+async fn services_show_with_what_is_behind_them_and_the_panes_follow() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    let screen = explorer.sees("my-app with its count", |s| line(s, "my-app").contains("3/3")).await;
+    assert!(line(&screen, "docs").contains("ExternalName"), "{screen}");
+    explorer.press("/my-app<enter>");
+    explorer.sees("the endpoints of my-app", |s| s.contains("3/3 ready")).await;
+    explorer.sees("its name", |s| s.contains("my-app.default.svc.cluster.local")).await;
+    explorer.sees("its variable", |s| s.contains("MY_APP_SERVICE_HOST=10.96.14.2")).await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn the_client_that_is_older_than_mysql_lacks_its_variables() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("@client/<enter>");
+    explorer.press("/mysql<enter>");
+    let screen = explorer.sees("the missing variable", |s| s.contains("MYSQL_SERVICE_HOST")).await;
+    assert!(line(&screen, "MYSQL_SERVICE_HOST").contains('✗'), "{screen}");
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn a_broken_selector_is_explained() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("reports").await;
+    explorer.press("/reports<enter>");
+    explorer.sees("the finding with the label that would match", |s| s.contains("app=report")).await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn the_copied_name_follows_the_viewpoint() {
+    let mut explorer = Runner::start("demo", None, 120, 40).await;
+    explorer.sees("my-app with its count", |s| line(s, "my-app").contains("3/3")).await;
+    explorer.press("/my-app<enter>");
+    explorer.sees("the endpoints", |s| s.contains("3/3 ready")).await;
+    explorer.press("y");
+    assert_eq!(explorer.copies().await, "my-app");
+    explorer.press("@ns/shop<enter>y");
+    assert_eq!(explorer.copies().await, "my-app.default");
+    explorer.press("@laptop<enter>y");
+    assert_eq!(explorer.copies().await, "my-app.default.svc.cluster.local");
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn namespaces_and_pods_are_a_key_away() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("a");
+    explorer.shows("kube-dns").await;
+    explorer.press(":ns shop<enter>");
+    explorer.sees("shop alone", |s| s.contains("checkout") && !s.contains("kube-dns")).await;
+    explorer.press(":pods<enter>");
+    explorer.sees("pods with their Services", |s| s.contains("frontend-") && s.contains("Running")).await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn without_rights_it_says_what_is_missing_and_shows_nothing_as_empty() {
+    let mut explorer = Runner::start("demo-viewer", Some(NamespaceScope::All), 120, 40).await;
+    let screen = explorer.sees("the missing right", |s| s.contains("list services")).await;
+    assert!(!screen.contains("no Services"), "{screen}");
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn a_saved_selection_survives_a_pod_that_is_replaced() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.sees("my-app with its count", |s| line(s, "my-app").contains("3/3")).await;
+    explorer.press("/my-app<enter>");
+    let before = explorer.sees("the endpoints", |s| s.contains("3/3 ready")).await;
+    // The script replaces pods as its time passes; the clock is ours.
+    for _ in 0..240 {
+        explorer.demo.step(std::time::Duration::from_secs(1));
+    }
+    let after = explorer.sees("another picture", |s| *s != before).await;
+    assert!(line(&after, "my-app").contains("▸"), "{after}");
+    explorer.quits().await;
+}
