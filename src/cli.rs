@@ -8,6 +8,7 @@ pub mod explore;
 pub mod facts;
 pub mod failure;
 pub mod list;
+pub mod live;
 pub mod names;
 pub mod report;
 pub mod run;

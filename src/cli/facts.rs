@@ -31,13 +31,15 @@ pub struct Facts {
     pub exit: Exit,
 }
 
-/// Kinds that a command is about, and those that only add to what it prints.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a command has to know.
+#[derive(Clone, Debug, Default)]
 pub struct Needs {
-    /// Without these there is nothing to print.
-    pub required: &'static [Kind],
-    /// Without these something in what is printed is unknown.
-    pub helpful: &'static [Kind],
+    /// Kinds without which there is nothing to print.
+    pub required: Vec<Kind>,
+    /// Kinds without which something in what is printed is unknown.
+    pub helpful: Vec<Kind>,
+    /// Whether names of the cluster's domain are printed.
+    pub dns: bool,
 }
 
 impl Facts {
@@ -48,7 +50,8 @@ impl Facts {
 
     /// Whether everything of that kind in that namespace is known.
     pub fn knows(&self, kind: Kind, namespace: &str) -> bool {
-        self.snapshot.load(kind, namespace).is_some_and(Load::is_live)
+        // What was known when the connection was lost is what there is to go by; a watch tells that it was.
+        matches!(self.snapshot.load(kind, namespace), Some(Load::Live | Load::Stale { .. }))
     }
 
     /// The namespaces that were looked at, in words.
@@ -73,7 +76,7 @@ pub fn in_words(scope: &NamespaceScope) -> String {
 ///
 /// # Errors
 /// A file that can't be used, or that holds nothing of what the command is about.
-pub fn from_file(file: &Path, explore: &Explore, query: &Query, needs: Needs) -> Result<Facts, Failure> {
+pub fn from_file(file: &Path, explore: &Explore, query: &Query, needs: &Needs) -> Result<Facts, Failure> {
     let loaded = objects::load(file).map_err(|e| cannot_load(&e))?;
     // A file has no current namespace: without a word it is everything that is in it.
     let scope = match &query.scope {

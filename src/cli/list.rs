@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::args::Output;
+use super::args::{Form, Output};
 use super::facts::{Facts, Needs};
 use super::names::{Query, Wish};
 use super::report::dns::Records;
@@ -43,14 +43,32 @@ impl List {
         }
     }
 
-    /// What has to be known, and what else is of use.
-    pub fn needs(&self) -> Needs {
-        match self {
-            Self::Services => Needs { required: &[Kind::Service], helpful: &[Kind::EndpointSlice] },
-            Self::Endpoints => Needs { required: &[Kind::Service, Kind::EndpointSlice], helpful: &[] },
-            Self::Dns => Needs { required: &[Kind::Service], helpful: &[Kind::EndpointSlice] },
-            Self::Env { .. } => Needs { required: &[Kind::Pod], helpful: &[Kind::Service] },
+    /// What has to be known for printing it in this form, and what else is of use.
+    pub fn needs(&self, query: &Query, form: Form) -> Needs {
+        let document = matches!(form, Form::Json | Form::Yaml);
+        let mut needs = match self {
+            Self::Services => {
+                Needs { required: vec![Kind::Service], helpful: vec![Kind::EndpointSlice], dns: document }
+            }
+            Self::Endpoints => {
+                Needs { required: vec![Kind::Service, Kind::EndpointSlice], ..Needs::default() }
+            }
+            Self::Dns => {
+                Needs { required: vec![Kind::Service], helpful: vec![Kind::EndpointSlice], dns: true }
+            }
+            Self::Env { .. } => Needs { required: vec![Kind::Pod], helpful: vec![Kind::Service], dns: true },
+        };
+        // Findings, the state of what is behind, and names that may be a pod's.
+        let pods = match self {
+            Self::Services => document,
+            Self::Endpoints => form == Form::Wide,
+            Self::Dns => query.wishes.iter().any(|w| w.kind != Some(Kind::Service)),
+            Self::Env { .. } => false,
+        };
+        if pods {
+            needs.helpful.push(Kind::Pod);
         }
+        needs
     }
 
     /// Prints the list once. Where there is nothing to print, the result is what to tell instead.

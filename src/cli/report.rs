@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::args::{Form, Output};
 use super::facts::Facts;
+use crate::model::text::clean;
 use table::{Table, Widths};
 
 /// Version of the documents.
@@ -123,9 +124,12 @@ fn unwrap_io(error: serde_saphyr::ser::Error) -> io::Error {
     }
 }
 
+/// A name a line, each once where several items in a row have the same.
 fn print_names<R: Report>(report: &R, rows: &[R::Row], out: &mut impl Write) -> io::Result<()> {
-    for row in rows {
-        writeln!(out, "{}", crate::model::text::clean(&report.name(row)))?;
+    let mut names: Vec<String> = rows.iter().map(|row| report.name(row)).collect();
+    names.dedup();
+    for name in names {
+        writeln!(out, "{}", clean(&name))?;
     }
     Ok(())
 }

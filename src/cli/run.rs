@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use super::args::{self, Args, Command, Explore, KeysForm, Origin, Output};
-use super::facts::{self, Facts};
+use super::explore::start_demo;
+use super::facts::{self, Facts, Needs};
 use super::failure::{Exit, Failure, tell};
 use super::list::List;
+use super::live::Cluster;
 use super::names::Query;
-use super::report;
+use super::report::{self, Watch};
 use crate::app::Problem;
 use crate::config::load::{self, LoadError};
 use crate::config::{Complaint, Settings};
@@ -163,25 +165,95 @@ fn list(
     out: &mut impl Write,
 ) -> Result<Exit, Stop> {
     let query = Query::new(explore, names, list.kinds())?;
-    let Origin::Objects(file) = explore.origin() else {
-        return Err(Failure::new(Exit::Unreachable, "no cluster", "", "").into());
-    };
-    if output.watch {
-        return Err(Failure::new(
-            Exit::Usage,
-            "a saved file can't be watched",
-            "It does not change.",
-            "Leave out --watch, or --objects.",
-        )
-        .into());
+    let needs = list.needs(&query, output.form);
+    if let Origin::Objects(file) = explore.origin() {
+        if output.watch {
+            let (what, why) = ("a saved file can't be watched", "It does not change.");
+            return Err(Failure::new(Exit::Usage, what, why, "Leave out --watch, or --objects.").into());
+        }
+        let facts = facts::from_file(&file, explore, &query, &needs)?;
+        return show(list, &facts, &query, output, out);
     }
-    let facts = facts::from_file(&file, explore, &query, list.needs())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
+    let result = runtime.block_on(list_cluster(explore, &query, &needs, list, output, out));
+    // A name look-up that hangs in a system call must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+async fn list_cluster(
+    explore: &Explore,
+    query: &Query,
+    needs: &Needs,
+    list: &List,
+    output: Output,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    // Kept until the end: dropping it stops the demo cluster and removes its files.
+    let demo = match explore.origin() {
+        Origin::Demo(scale) => Some(start_demo(scale.map(|s| (s.services, s.pods))).await?),
+        _ => None,
+    };
+    let kubeconfig = demo.as_ref().map(|demo| demo.kubeconfig().to_owned());
+    let work = async {
+        let cluster = Cluster::open(explore, kubeconfig, query).await?;
+        if output.watch {
+            return watch(&cluster, query, needs, list, output, out).await;
+        }
+        let facts = cluster.once(list, query, needs).await?;
+        show(list, &facts, query, output, out)
+    };
+    tokio::select! {
+        result = work => result,
+        // Ends a watch as it should, and everything else without leaving anything behind.
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Fine),
+    }
+}
+
+/// Prints the list, then what else is to be told.
+fn show(
+    list: &List,
+    facts: &Facts,
+    query: &Query,
+    output: Output,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
     for warning in &facts.warnings {
         tell(&mut io::stderr(), "warning", warning);
     }
-    let nothing = list.print(&facts, &query, output, out)?;
+    let nothing = list.print(facts, query, output, out)?;
     out.flush()?;
-    Ok(facts.exit.max(missing(list, &facts, &query, nothing)))
+    Ok(facts.exit.max(missing(list, facts, query, nothing)))
+}
+
+/// Prints the list, then each change, until somebody has enough.
+async fn watch(
+    cluster: &Cluster,
+    query: &Query,
+    needs: &Needs,
+    list: &List,
+    output: Output,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    let (mut watch, mut begun) = (Watch::default(), false);
+    let print = |facts: &Facts, lost: Option<&Problem>| -> Result<(), Stop> {
+        for warning in facts.warnings.iter().chain(lost) {
+            tell(&mut io::stderr(), "warning", warning);
+        }
+        list.print_changes(facts, query, output, &mut watch, out)?;
+        // What is named may come to be later: that is what one waits for.
+        if !std::mem::replace(&mut begun, true) {
+            missing(list, facts, query, None);
+        }
+        Ok(())
+    };
+    match cluster.follow(list, query, needs, print).await {
+        Err(stop) => Err(stop),
+    }
 }
 
 /// Tells what was asked for and is not there.

@@ -1,10 +1,15 @@
 //! A program on a real terminal of its own: a pseudo terminal, with a screen that understands what it writes.
 
 use std::io::{Read as _, Write as _};
+use std::num::NonZeroU16;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+fn size_of(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).expect("a screen has cells")
+}
 
 /// A running program and its screen.
 pub struct Terminal {
@@ -38,7 +43,7 @@ impl Terminal {
                 }
             }
         });
-        let parser = vt100::Parser::new(rows, columns, 0);
+        let parser = vt100::Parser::new(size_of(rows), size_of(columns), 0);
         Self { child, master: pair.master, writer, output, parser, raw: Vec::new(), started }
     }
 
@@ -52,7 +57,7 @@ impl Terminal {
     pub fn resize(&mut self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         self.master.resize(size).expect("the terminal takes a size");
-        self.parser.screen_mut().set_size(rows, columns);
+        self.parser.screen_mut().set_size(size_of(rows), size_of(columns));
     }
 
     /// What is on the screen.

@@ -63,6 +63,16 @@ pub fn service_names(facts: &Facts, service: &ServiceFacts, zone: &Zone) -> Opti
     Some(names)
 }
 
+/// Where a record stands among those of its Service: its own name, its ports, its endpoints, reverse names.
+fn place(record: &Record, own: &str) -> u8 {
+    match () {
+        () if record.kind == RecordType::PTR => 3,
+        () if record.name == own => 0,
+        () if record.name.starts_with('_') => 1,
+        () => 2,
+    }
+}
+
 /// One record with the namespace that it is listed under.
 #[derive(Debug)]
 pub struct Row {
@@ -82,7 +92,10 @@ impl Report for Records<'_> {
         let row = |namespace: &str, record| Row { namespace: namespace.to_owned(), record };
         let mut rows = Vec::new();
         for service in services::wanted(self.facts, self.query) {
-            let records = service_records(&service, &self.zone);
+            let mut records = service_records(&service, &self.zone);
+            // Slices list endpoints in any order; two runs should print the same.
+            let own = self.zone.service_name(service.key());
+            records.sort_by_cached_key(|r| (place(r, &own), r.clone()));
             rows.extend(records.into_iter().map(|r| row(&service.key().namespace, r)));
         }
         for pod in

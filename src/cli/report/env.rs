@@ -94,7 +94,7 @@ impl Report for Environments<'_> {
     }
 
     fn name(&self, row: &ContainerEnvironment) -> String {
-        format!("pod/{}/{}", row.pod.name, row.container)
+        format!("pod/{}", row.pod.name)
     }
 
     fn identity(&self, row: &ContainerEnvironment) -> String {

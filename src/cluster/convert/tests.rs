@@ -54,8 +54,8 @@ fn a_pod_keeps_what_environments_and_names_depend_on() {
     assert_eq!(pod.host_ips.len(), 1);
     let conditions: Vec<_> = pod.conditions.iter().map(|c| (&*c.kind, c.status, &*c.reason)).collect();
     assert_eq!(conditions, [("Ready", true, ""), ("ContainersReady", false, "ContainersNotReady")]);
-    let statuses: Vec<_> = pod.statuses.iter().map(|s| (&*s.name, s.ready, s.restarts)).collect();
-    assert_eq!(statuses, [("once", true, 0), ("main", true, 2), ("dbg", false, 0)]);
+    let statuses: Vec<_> = pod.statuses.iter().map(|s| (&*s.name, s.ready, s.started, s.restarts)).collect();
+    assert_eq!(statuses, [("once", true, false, 0), ("main", true, true, 2), ("dbg", false, false, 0)]);
     let ContainerState::Terminated { reason, exit_code, signal, started, finished } = &pod.statuses[0].state
     else {
         panic!()
