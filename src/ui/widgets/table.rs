@@ -136,6 +136,7 @@ impl Layout {
             kept.iter().map(|i| size(&columns[*i])).sum::<usize>()
                 + usize::from(GAP) * kept.len().saturating_sub(1)
         };
+        let mut dropped = Vec::new();
         while needed(&kept, &|c| c.least) > usize::from(room) {
             let Some(at) = (0..kept.len())
                 .filter(|at| columns[kept[*at]].gives_way > 0)
@@ -143,7 +144,15 @@ impl Layout {
             else {
                 break;
             };
-            kept.remove(at);
+            dropped.push(kept.remove(at));
+        }
+        // A wide column that had to go may leave room for a small one that went before it.
+        for column in dropped.into_iter().rev() {
+            let at = kept.partition_point(|k| *k < column);
+            kept.insert(at, column);
+            if needed(&kept, &|c| c.least) > usize::from(room) {
+                kept.remove(at);
+            }
         }
         let mut widths: Vec<usize> = kept.iter().map(|i| columns[*i].want).collect();
         let gaps = usize::from(GAP) * kept.len().saturating_sub(1);
@@ -297,6 +306,14 @@ mod tests {
         assert_eq!(shown(43), [(0, 10), (1, 12), (2, 11), (3, 4)]);
         assert_eq!(shown(42), [(0, 22), (1, 12), (3, 4)]);
         assert_eq!(shown(20), [(0, 14), (3, 4)]);
+        let mut small = columns();
+        small.insert(3, Column::new("AGE", 6).right().gives_way(5));
+        let places = Layout::new(small, 26, 1, 0).places;
+        assert_eq!(
+            places.iter().map(|p| p.column).collect::<Vec<_>>(),
+            [0, 3, 4],
+            "TYPE and EXTERNAL-IP make room for AGE"
+        );
         assert_eq!(shown(0), [(0, 10), (3, 4)], "the row clips what does not fit");
     }
 
