@@ -13,7 +13,9 @@ mod on_a_terminal {
     fn kdisco(arguments: &[&str]) -> CommandBuilder {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kdisco"));
         command.args(arguments);
-        for variable in ["KUBECONFIG", "KDISCO_CONFIG", "NO_COLOR", "TMUX", "SSH_TTY", "SSH_CONNECTION", "COLORFGBG"] {
+        for variable in
+            ["KUBECONFIG", "KDISCO_CONFIG", "NO_COLOR", "TMUX", "SSH_TTY", "SSH_CONNECTION", "COLORFGBG"]
+        {
             command.env_remove(variable);
         }
         command.env("TERM", "xterm-256color");
@@ -28,7 +30,9 @@ mod on_a_terminal {
         terminal.expect("Services", |s| s.contains("my-app") && s.contains("3/3"));
         assert!(terminal.full_screen());
         terminal.resize(60, 16);
-        terminal.expect("the narrow screen", |s| s.contains("my-app") && s.lines().all(|l| l.chars().count() <= 60));
+        terminal.expect("the narrow screen", |s| {
+            s.contains("my-app") && s.lines().all(|l| l.chars().count() <= 60)
+        });
         terminal.resize(10, 3);
         terminal.resize(100, 30);
         terminal.expect("the list again", |s| s.contains("my-app") && s.contains("mysql"));
