@@ -115,6 +115,7 @@ const RULES: &[Rule] = &[
             "serde_saphyr",
             "tokio",
             "tokio_tungstenite",
+            "toml",
         ],
         never: &[],
     },
