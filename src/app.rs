@@ -227,6 +227,7 @@ impl App {
         if snapshot.epoch == self.connection.epoch {
             self.snapshot = snapshot;
             self.relist();
+            self.refresh_picker();
         }
         vec![]
     }
