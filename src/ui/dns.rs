@@ -40,9 +40,14 @@ pub(super) fn about(app: &App) -> Spans<'static> {
     Spans::of(Role::Text, format!(" {records} record{}", if records == 1 { "" } else { "s" }))
 }
 
-/// The domain, where it is not known for sure.
+/// What of it is not known: the domain, or the names that endpoints have.
 pub(super) fn remark(app: &App) -> Spans<'static> {
-    if app.panes.subject.is_some() && app.panes.domain.how.is_assumed() {
+    let Some(Subject::Service(facts)) = &app.panes.subject else { return Spans::new() };
+    if facts.service.kind != ServiceType::ExternalName
+        && !Summary::in_namespace(app, Kind::EndpointSlice, &facts.key().namespace).known()
+    {
+        Spans::of(Role::Warn, "endpoints' names unknown")
+    } else if app.panes.domain.how.is_assumed() {
         Spans::of(Role::Dim, format!("{} assumed", app.panes.domain.text()))
     } else {
         Spans::new()
@@ -94,22 +99,21 @@ fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
         lines.extend(forms.iter().map(|f| form(pen, f, exists, widest)));
         lines.push(Spans::new());
     } else {
-        lines.push(match shortest(forms) {
-            Some(best) => form(pen, best, exists, 0),
-            None => {
-                let where_ = if laptop {
-                    "this computer asks its own DNS server"
-                } else {
-                    "its resolver can't reach it"
-                };
-                Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
-                    .and(Role::Text, "no name of it resolves from here")
-                    .and(Role::Dim, format!(": {where_}"))
-            }
-        });
+        lines.push(best(pen, forms, exists, laptop));
     }
     pane::lines(pen, inner, &lines);
     u16::try_from(lines.len()).unwrap_or(0)
+}
+
+/// The best form, or that none works.
+fn best(pen: &Pen<'_>, forms: &[NameForm], exists: bool, laptop: bool) -> Spans<'static> {
+    if let Some(best) = shortest(forms) {
+        return form(pen, best, exists, 0);
+    }
+    let why = if laptop { "this computer asks its own DNS server" } else { "its resolver can't reach it" };
+    Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
+        .and(Role::Text, "no name of it resolves from here")
+        .and(Role::Dim, format!(": {why}"))
 }
 
 /// Whether there is a record of the Service's own name: a search list alone finds nothing.
@@ -195,10 +199,9 @@ fn row(
 ) {
     let domain = app.panes.domain.text();
     let name = shortened(pen, &record.name, domain, layout.width(1));
-    let data = match record.data.ends_with('.') && width(&record.data) > layout.width(2) {
-        true => shortened(pen, &record.data, domain, layout.width(2)),
-        false => record.data.clone(),
-    };
+    let too_long = record.data.ends_with('.') && width(&record.data) > layout.width(2);
+    let data =
+        if too_long { shortened(pen, &record.data, domain, layout.width(2)) } else { record.data.clone() };
     layout.row(pen, room, look, |column| match column {
         0 => Cell::new(Role::Info, record.kind.to_string()),
         1 if again => Cell::new(Role::Dim, ""),

@@ -20,7 +20,7 @@ use crate::app::{App, Pane};
 use crate::config::theme::Role;
 use crate::model::columns;
 use crate::model::join::{EndpointRow, EndpointState, PodService, TargetPod};
-use crate::model::{Kind, ServiceFacts, ServiceType, SlicePort};
+use crate::model::{Kind, ServiceFacts, ServiceType, Severity, SlicePort};
 
 use super::face::{self, Face};
 use super::loads::Summary;
@@ -85,8 +85,10 @@ fn behind(pen: &mut Pen<'_>, app: &App, facts: &ServiceFacts, place: Rect, inner
     let lines = pane::findings(pen, &app.panes.findings, usize::from(inner.width.saturating_sub(2)));
     let wanted = u16::try_from(lines.len() + usize::from(!lines.is_empty())).unwrap_or(u16::MAX);
     let free = usize::from(inner.height).saturating_sub(app.panes.endpoints.len() + 1);
-    // Findings may take what the rows leave, and half of the pane in any case.
-    let room = wanted.min((inner.height / 2).max(u16::try_from(free).unwrap_or(0)));
+    // Findings may take what the rows leave; those that tell of something broken half of the pane in any case.
+    let grave = app.panes.findings.iter().any(|f| f.severity != Severity::Info);
+    let granted = if grave { inner.height / 2 } else { 0 };
+    let room = wanted.min(granted.max(u16::try_from(free).unwrap_or(0)));
     let area = Rect { height: inner.height - room, ..inner };
     let layout = layout(app, area.width.saturating_sub(pane::GUTTER + MARK));
     pen.drawn.viewport.aside[Pane::Endpoints.index()] = layout.aside();

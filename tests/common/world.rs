@@ -489,3 +489,17 @@ pub fn app(snapshot: ClusterSnapshot, scope: NamespaceScope) -> App {
 pub fn connecting() -> App {
     App::start(now(), BTreeSet::new()).0
 }
+
+/// One Service with that many pods behind it.
+pub fn crowded(pods: usize) -> ClusterSnapshot {
+    let mut world = World::default();
+    let pods = (0..pods)
+        .map(|n| {
+            let ip = format!("10.244.{}.{}", n / 250, n % 250 + 1);
+            let p = pod("default", &format!("crowd-6d4cf56db6-{n:05}"), "crowd", &ip, "node-1", 3 * DAY);
+            if n % 7 == 6 { unready(p, HOUR) } else { p }
+        })
+        .collect();
+    world.add(service("default", "crowd", &["10.96.14.3"], &["http:80/8080"], 3 * DAY), 8080, pods);
+    world.snapshot()
+}
