@@ -19,9 +19,15 @@ pub(super) fn review(body: &[u8]) -> Option<Value> {
     }
     let attributes = field(spec, 1).unwrap_or_default();
     let mut out = json!({});
-    for (number, key) in
-        [(1, "namespace"), (2, "verb"), (3, "group"), (4, "version"), (5, "resource"), (6, "subresource"), (7, "name")]
-    {
+    for (number, key) in [
+        (1, "namespace"),
+        (2, "verb"),
+        (3, "group"),
+        (4, "version"),
+        (5, "resource"),
+        (6, "subresource"),
+        (7, "name"),
+    ] {
         if let Some(value) = field(attributes, number).filter(|value| !value.is_empty()) {
             out[key] = text(value).into();
         }
