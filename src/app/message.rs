@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::model::env::Fetch;
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, NamespaceScope, ObjectKey, Text};
+use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 
 use super::action::Action;
 use super::effect::Id;
@@ -58,6 +59,17 @@ pub enum Message {
     Viewport(Viewport),
     /// Time goes on. The only way the program learns what time it is.
     Tick(Timestamp),
+    /// An object could not be read by name.
+    NotFetched {
+        /// By which connection.
+        epoch: u64,
+        /// What kind.
+        kind: Kind,
+        /// Which.
+        key: ObjectKey,
+        /// Why not.
+        why: Fetch,
+    },
     /// Something worth a line happened outside (a sign-in plugin spoke).
     Note(String),
     /// A copy came to an end.

@@ -8,11 +8,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app::{ContextInfo, Effect, Identity, Message, Problem};
-use crate::cluster::ApiError;
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
 use crate::cluster::session::{Connection, Start};
 use crate::cluster::watch::Timing;
+use crate::cluster::{ApiError, ApiErrorKind};
+use crate::model::env::Fetch;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
 
 /// Where the facts come from.
@@ -86,6 +87,7 @@ impl Effects {
                 self.current().pods.clone_from(&namespaces);
                 self.with(epoch, |c| c.set_pod_demand(namespaces));
             }
+            Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
             // These need the terminal: the loop has done them.
             Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
@@ -104,6 +106,27 @@ impl Effects {
         {
             act(connection);
         }
+    }
+
+    fn fetch(&mut self, epoch: u64, kind: Kind, key: ObjectKey) {
+        let connection = {
+            let current = self.current();
+            current.connection.clone().filter(|_| current.epoch == epoch)
+        };
+        let Some(connection) = connection else { return };
+        let messages = self.messages.clone();
+        self.tasks.spawn(async move {
+            // What is found comes with the next snapshot.
+            if let Err(error) = connection.fetch_config(kind, &key).await {
+                let why = match error.kind {
+                    ApiErrorKind::NotFound => Fetch::Missing,
+                    ApiErrorKind::Forbidden { .. } => Fetch::Forbidden(error.why.as_str().into()),
+                    _ => Fetch::Failed(error.why.as_str().into()),
+                };
+                let _ = messages.send(Message::NotFetched { epoch, kind, key, why });
+            }
+        });
+        while self.tasks.try_join_next().is_some() {}
     }
 
     fn connect(&mut self, epoch: u64, context: Option<Text>) {

@@ -176,7 +176,7 @@ impl<H> Loop<H> {
     ) -> io::Result<()>
     where
         B: Backend,
-        B::Error: Into<io::Error>,
+        B::Error: Send + Sync + 'static,
         H: Host<B>,
     {
         let mut next_tick = self.draw(terminal)?;
@@ -268,12 +268,12 @@ impl<H> Loop<H> {
     fn draw<B>(&mut self, terminal: &mut Terminal<B>) -> io::Result<Option<Instant>>
     where
         B: Backend,
-        B::Error: Into<io::Error>,
+        B::Error: Send + Sync + 'static,
         H: Host<B>,
     {
         self.app.update(Message::Tick(self.clock.now()));
         if std::mem::take(&mut self.redraw) {
-            terminal.clear().map_err(Into::into)?;
+            terminal.clear().map_err(io::Error::other)?;
         }
         let mut drawn = self.frame(terminal)?;
         // The state learns how much room there is from the frame; where that changes what is shown (paging,
@@ -291,7 +291,7 @@ impl<H> Loop<H> {
     fn frame<B>(&mut self, terminal: &mut Terminal<B>) -> io::Result<Drawn>
     where
         B: Backend,
-        B::Error: Into<io::Error>,
+        B::Error: Send + Sync + 'static,
         H: Host<B>,
     {
         let mut drawn = None;
@@ -305,7 +305,7 @@ impl<H> Loop<H> {
                 }
                 drawn = Some(d);
             })
-            .map_err(Into::into)?
+            .map_err(io::Error::other)?
             .area;
         self.host.end_frame(terminal);
         self.area = area;

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use crate::app::panes::Subject;
 use crate::app::{App, Pane, Viewpoint};
 use crate::config::theme::Role;
-use crate::model::dns::forms::{NameForm, Step, shortest};
+use crate::model::dns::forms::{FormKind, NameForm, Step, shortest};
 use crate::model::dns::{Record, RecordType};
 use crate::model::{Kind, ServiceType};
 
@@ -86,15 +86,16 @@ fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
         return 0;
     }
     let laptop = app.viewpoint == Viewpoint::Laptop;
+    let exists = exists(app);
     let all = inner.height >= WITH_FORMS + u16::try_from(forms.len()).unwrap_or(0) && !laptop;
     let mut lines: Vec<Spans<'static>> = Vec::new();
     if all {
         let widest = forms.iter().map(|f| width(&f.text)).max().unwrap_or(0);
-        lines.extend(forms.iter().map(|f| form(pen, f, widest)));
+        lines.extend(forms.iter().map(|f| form(pen, f, exists, widest)));
         lines.push(Spans::new());
     } else {
         lines.push(match shortest(forms) {
-            Some(best) => form(pen, best, 0),
+            Some(best) => form(pen, best, exists, 0),
             None => {
                 let where_ = if laptop {
                     "this computer asks its own DNS server"
@@ -111,13 +112,29 @@ fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
     u16::try_from(lines.len()).unwrap_or(0)
 }
 
+/// Whether there is a record of the Service's own name: a search list alone finds nothing.
+pub(super) fn exists(app: &App) -> bool {
+    let whole = app.panes.names.iter().find(|f| f.kind == FormKind::Absolute);
+    whole.is_some_and(|f| app.panes.records.iter().any(|r| r.name.eq_ignore_ascii_case(&f.text)))
+}
+
+/// The mark of one form of a name that exists or not.
+pub(super) fn mark(form: &NameForm, exists: bool) -> (Role, Glyph) {
+    match &form.step {
+        Some(step) if exists && !step.after_unknown => (Role::Ok, Glyph::Check),
+        Some(_) if exists => (Role::Warn, Glyph::Doubt),
+        _ => (Role::Bad, Glyph::Cross),
+    }
+}
+
 /// One form: whether it works, and by which step.
-fn form(pen: &Pen<'_>, form: &NameForm, widest: usize) -> Spans<'static> {
+fn form(pen: &Pen<'_>, form: &NameForm, exists: bool, widest: usize) -> Spans<'static> {
     let padding = " ".repeat(widest.saturating_sub(width(&form.text)));
-    let (role, glyph, how) = match &form.step {
-        None => (Role::Bad, Glyph::Cross, "does not resolve from here".to_owned()),
-        Some(step) if step.after_unknown => (Role::Warn, Glyph::Doubt, how(step)),
-        Some(step) => (Role::Ok, Glyph::Check, how(step)),
+    let (role, glyph) = mark(form, exists);
+    let how = match &form.step {
+        None => "does not resolve from here".to_owned(),
+        Some(_) if !exists => "does not exist now".to_owned(),
+        Some(step) => how(step),
     };
     Spans::of(role, format!("{} ", pen.glyph(glyph)))
         .and(Role::Name, form.text.clone())

@@ -98,10 +98,12 @@ impl Runner {
 
     /// Waits until the screen is as wanted.
     pub async fn sees(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        match tokio::time::timeout(PATIENCE, self.screen.wait_for(|text| wanted(text))).await {
-            Ok(Ok(text)) => text.clone(),
-            _ => panic!("never seen: {what}\n{}", self.screen.borrow().as_str()),
+        let seen = tokio::time::timeout(PATIENCE, self.screen.wait_for(|text| wanted(text))).await;
+        if let Ok(Ok(text)) = &seen {
+            return (*text).clone();
         }
+        drop(seen);
+        panic!("never seen: {what}\n{}", self.screen.borrow().as_str())
     }
 
     /// Waits until a text is on the screen.
