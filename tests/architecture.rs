@@ -1,5 +1,7 @@
 //! Who may use whom. The table is that of `ARCHITECTURE.md`; what is not in it is forbidden.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "architecture/source.rs"]
 mod source;
 
