@@ -27,8 +27,8 @@ async fn services_show_with_what_is_behind_them_and_the_panes_follow() {
 async fn the_client_that_is_older_than_mysql_lacks_its_variables() {
     let mut explorer = Runner::start("demo", None, 160, 48).await;
     explorer.shows("mysql").await;
-    explorer.press("@client/");
-    explorer.sees("the client in the list, once pods are known", |s| s.contains("default/client/")).await;
+    explorer.press("@client-");
+    explorer.sees("the client in the list, once pods are known", |s| s.contains("default/client-")).await;
     explorer.press("<enter>/mysql<enter>");
     let screen = explorer.sees("the missing variable", |s| s.contains("MYSQL_SERVICE_HOST")).await;
     assert!(line(&screen, "MYSQL_SERVICE_HOST").contains('✗'), "{screen}");

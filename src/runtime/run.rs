@@ -238,8 +238,8 @@ impl<H> Loop<H> {
     {
         match self.input.translate(event, self.app.mode(), &self.look.keymap, &self.regions, self.area) {
             Asked::Message(message) => self.take(message, terminal),
-            Asked::Resize => self.redraw = true,
-            Asked::Nothing => {}
+            // The frame that follows takes the new size by itself.
+            Asked::Resize | Asked::Nothing => {}
         }
     }
 
@@ -273,7 +273,11 @@ impl<H> Loop<H> {
     {
         self.app.update(Message::Tick(self.clock.now()));
         if std::mem::take(&mut self.redraw) {
-            terminal.clear().map_err(io::Error::other)?;
+            // Not `clear`: that asks the terminal for the cursor and waits for an answer among the keys.
+            let size = terminal.size().map_err(io::Error::other)?;
+            terminal
+                .resize(Rect::from((ratatui::layout::Position::ORIGIN, size)))
+                .map_err(io::Error::other)?;
         }
         let mut drawn = self.frame(terminal)?;
         // The state learns how much room there is from the frame; where that changes what is shown (paging,
