@@ -204,7 +204,7 @@ impl Panes {
 
     pub(super) fn step(&mut self, pane: Pane, by: isize, page: usize) {
         self.with_cursor(pane, |cursor, panes, len| {
-            cursor.step(by, len, page, |row| panes.key_at(pane, row))
+            cursor.step(by, len, page, |row| panes.key_at(pane, row));
         });
     }
 
@@ -214,7 +214,7 @@ impl Panes {
 
     pub(super) fn scroll(&mut self, pane: Pane, by: isize, page: usize) {
         self.with_cursor(pane, |cursor, panes, len| {
-            cursor.scroll(by, len, page, |row| panes.key_at(pane, row))
+            cursor.scroll(by, len, page, |row| panes.key_at(pane, row));
         });
     }
 }

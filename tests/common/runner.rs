@@ -59,7 +59,7 @@ impl Runner {
             ..Overrides::default()
         };
         let options = Options {
-            source: Source::Cluster { overrides, scope },
+            source: Source::Cluster { overrides: Box::new(overrides), scope },
             known_namespaces: BTreeSet::new(),
             filter: String::new(),
             mouse: false,
