@@ -8,13 +8,14 @@ mod world;
 use std::path::Path;
 use std::process::Command;
 
-use kdisco::app::{Action, App, Edit, Message};
+use kdisco::app::{Action, App, Edit, Message, Problem};
 use kdisco::config::{Keymap, Theme};
 use kdisco::model::NamespaceScope;
 use kdisco::ui::shot::{Backdrop, svg};
 use kdisco::ui::{Look, view};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
 
 fn main() -> std::io::Result<()> {
     let directory = std::env::args().nth(1).unwrap_or_else(|| "screenshots".to_owned());
@@ -47,7 +48,10 @@ impl Shot {
             self.app.update(Message::Viewport(drawn.viewport));
         }
         let mut buffer = Buffer::empty(area);
-        view(&self.app, &look, area, &mut buffer);
+        let drawn = view(&self.app, &look, area, &mut buffer);
+        if let Some(cursor) = drawn.cursor {
+            buffer[cursor].set_style(Style::new().add_modifier(Modifier::REVERSED));
+        }
         let backdrop = if self.theme == "light" { Backdrop::Light } else { Backdrop::Dark };
         let file = directory.join(format!("{}.svg", self.name));
         std::fs::write(&file, svg(&buffer, backdrop, self.label))?;
@@ -78,6 +82,17 @@ fn typed(mut app: App, text: &str) -> App {
     app
 }
 
+fn unreachable() -> App {
+    let mut app = world::connecting();
+    let problem = Problem {
+        what: "the kubeconfig could not be read".to_owned(),
+        why: "there is no file /home/alice/.kube/config".to_owned(),
+        hint: "Name another one with --kubeconfig FILE or in KUBECONFIG.".to_owned(),
+    };
+    app.update(Message::ConnectFailed { epoch: app.connection.epoch, problem });
+    app
+}
+
 fn shots() -> Vec<Shot> {
     use Action as A;
     let shot = |name, label, app, size| Shot { name, label, app, size, theme: "dark", ascii: false };
@@ -96,6 +111,23 @@ fn shots() -> Vec<Shot> {
         shot("palette", "The command palette", after(default(), &[A::Palette]), (120, 34)),
         shot("namespaces", "Choosing namespaces", after(all(), &[A::Namespaces]), (100, 30)),
         shot("pods", "Pods with the Services that lead to them", after(default(), &[A::Pods]), (150, 40)),
+        shot("detail", "All about a Service", after(default(), &[A::Detail]), (130, 40)),
+        shot(
+            "broken",
+            "Why nothing is behind a Service",
+            after(default(), &[A::Down, A::Down, A::Down, A::Down, A::Down, A::Down, A::Down]),
+            (140, 36),
+        ),
+        shot(
+            "environment",
+            "What a container has and what it lacks",
+            after(
+                default(),
+                &[A::Down, A::Down, A::Down, A::Down, A::Down, A::PaneEnvironment, A::Zoom, A::HalfPageDown],
+            ),
+            (110, 32),
+        ),
+        shot("no-connection", "No connection: what, why, what to do", unreachable(), (100, 28)),
         Shot {
             theme: "light",
             ..shot("light", "The light theme", after(default(), &[A::Down; 3]), (130, 34))

@@ -36,7 +36,7 @@ pub use state::{Connection, Layout, MainView, Notice, Pane, Tone, Viewpoint};
 pub use table::{Column, Row, Table};
 
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, NamespaceScope, ObjectKey, Pod, ServiceFacts, Text};
+use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Pod, ServiceFacts, Text, env};
 
 /// The whole state of the explorer.
 #[derive(Debug, Default)]
@@ -78,6 +78,8 @@ pub struct App {
     pub layout: Layout,
     /// Namespaces whose pods are watched (`None`: all).
     pod_demand: BTreeSet<Option<Text>>,
+    /// ConfigMaps that were asked for, and what came of it where they did not come.
+    fetches: env::Fetches,
     /// The copy that is under way.
     copying: Option<(Id, String)>,
     next_id: Id,
@@ -128,6 +130,14 @@ impl App {
             }
             Message::Viewport(viewport) => self.resized(viewport),
             Message::Tick(now) => self.tick(now),
+            Message::NotFetched { epoch, kind, key, why } => {
+                if epoch == self.connection.epoch {
+                    self.fetches.insert((kind, key), why);
+                    self.panes.fetches_changed();
+                    self.repane();
+                }
+                vec![]
+            }
             Message::Note(text) => {
                 self.note(text);
                 vec![]
@@ -135,6 +145,7 @@ impl App {
             Message::Copied { id, outcome } => self.copied(id, outcome),
         };
         effects.extend(self.demand_pods());
+        effects.extend(self.demand_config_maps());
         effects
     }
 
@@ -193,6 +204,7 @@ impl App {
         self.narrow_scope = None;
         self.viewpoint = Viewpoint::Selection;
         self.pod_demand.clear();
+        self.fetches.clear();
         self.services.cursor.reset();
         self.pods.cursor.reset();
         self.relist();
@@ -215,6 +227,7 @@ impl App {
         if snapshot.epoch == self.connection.epoch {
             self.snapshot = snapshot;
             self.relist();
+            self.refresh_picker();
         }
         vec![]
     }
@@ -255,6 +268,29 @@ impl App {
         }
         self.pod_demand.clone_from(&wanted);
         Some(Effect::WatchPods { epoch: self.connection.epoch, namespaces: wanted })
+    }
+
+    /// The ConfigMaps that the open container's environment refers to, each asked for once. Secrets are left alone:
+    /// they are read only when a person asks for one.
+    fn demand_config_maps(&mut self) -> Vec<Effect> {
+        let Some(panes::EnvironmentPane::Container { pod, container, .. }) = &self.panes.environment else {
+            return vec![];
+        };
+        // A saved file holds what it holds.
+        if self.connection.identity.as_ref().is_none_or(|i| i.file.is_some()) {
+            return vec![];
+        }
+        let references = pod.spec.container(container).map(|c| env::references(pod, c)).unwrap_or_default();
+        let epoch = self.connection.epoch;
+        let mut effects = Vec::new();
+        for (kind, key) in references {
+            let known = self.snapshot.config_maps.contains_key(&key);
+            if kind == Kind::ConfigMap && !known && !self.fetches.contains_key(&(kind, key.clone())) {
+                self.fetches.insert((kind, key.clone()), env::Fetch::Pending);
+                effects.push(Effect::Fetch { epoch, kind, key });
+            }
+        }
+        effects
     }
 
     fn resized(&mut self, viewport: Viewport) -> Vec<Effect> {

@@ -17,4 +17,4 @@ pub mod slim;
 pub mod store;
 pub mod watch;
 
-pub use error::{ApiError, ApiErrorKind};
+pub use error::{ApiError, ApiErrorKind, Denied};

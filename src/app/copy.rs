@@ -30,13 +30,11 @@ impl App {
             Pane::Dns => self.panes.records.get(row).map(|r| r.name.trim_end_matches('.').to_owned()),
             Pane::Environment => self.environment_text(row),
         };
-        match text {
-            Some(text) => self.copy(&text),
-            None => {
-                self.notify(Tone::Note, "there is nothing to copy here");
-                vec![]
-            }
+        if let Some(text) = text {
+            return self.copy(&text);
         }
+        self.notify(Tone::Note, "there is nothing to copy here");
+        vec![]
     }
 
     /// The shortest name of the selected Service that works from the viewpoint; a pod's address.
@@ -102,7 +100,8 @@ impl App {
         };
         let entry = |item: copy::CopyItem| {
             let form = self.panes.names.iter().find(|f| f.text == item.text);
-            let works = form.map_or("", |f| if f.step.is_some() { "works from here" } else { "not from here" });
+            let works =
+                form.map_or("", |f| if f.step.is_some() { "works from here" } else { "not from here" });
             let note = if works.is_empty() { item.label } else { format!("{}, {works}", item.label) };
             Entry { label: item.text.clone(), note, choice: Choice::Copy(item.text) }
         };
@@ -113,4 +112,3 @@ impl App {
 fn name_in_namespaces(key: &ObjectKey) -> String {
     format!("{}.{}", key.name, key.namespace)
 }
-

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{NamespaceScope, Text};
+use crate::model::{Kind, NamespaceScope, ObjectKey, Text};
 
 /// Number of one effect; results carry it back.
 pub type Id = u64;
@@ -31,6 +31,15 @@ pub enum Effect {
         epoch: u64,
         /// Which.
         namespaces: BTreeSet<Option<Text>>,
+    },
+    /// Read one object by name; it comes with a later snapshot, or [`super::Message::NotFetched`] says why not.
+    Fetch {
+        /// By which connection.
+        epoch: u64,
+        /// What kind.
+        kind: Kind,
+        /// Which.
+        key: ObjectKey,
     },
     /// Do not wait for the backoff.
     RetryNow {

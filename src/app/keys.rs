@@ -147,8 +147,9 @@ impl App {
         if let Some(Overlay::Help { offset } | Overlay::Detail { offset } | Overlay::Text { offset, .. }) =
             self.overlays.last_mut()
         {
-            // The view knows how long the page is and tells the offset it could draw by `Viewport::overlay_offset`.
-            *offset = if by == isize::MAX { usize::MAX } else { offset.saturating_add_signed(by) };
+            // Only the view knows how long the page is: the last frame told.
+            let end = self.layout.viewport.overlay_end;
+            *offset = (*offset).min(end).saturating_add_signed(by).min(end);
         }
     }
 
@@ -292,8 +293,9 @@ impl App {
     }
 
     fn scroll_aside(&mut self, by: isize) {
+        let end = self.layout.viewport.aside[self.focus.index()];
         let scroll = &mut self.layout.scroll[self.focus.index()];
-        *scroll = scroll.saturating_add_signed(by * SIDE_STEP.cast_signed()).min(1000);
+        *scroll = (*scroll).min(end).saturating_add_signed(by * SIDE_STEP.cast_signed()).min(end);
     }
 
     /// Moves the selection of a pane.

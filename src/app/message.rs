@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::model::env::Fetch;
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, NamespaceScope, ObjectKey, Text};
+use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 
 use super::action::Action;
 use super::effect::Id;
@@ -58,6 +59,17 @@ pub enum Message {
     Viewport(Viewport),
     /// Time goes on. The only way the program learns what time it is.
     Tick(Timestamp),
+    /// An object could not be read by name.
+    NotFetched {
+        /// By which connection.
+        epoch: u64,
+        /// What kind.
+        kind: Kind,
+        /// Which.
+        key: ObjectKey,
+        /// Why not.
+        why: Fetch,
+    },
     /// Something worth a line happened outside (a sign-in plugin spoke).
     Note(String),
     /// A copy came to an end.
@@ -148,6 +160,10 @@ pub struct Viewport {
     pub rows: [usize; 4],
     /// Rows visible in the open menu, picker or page.
     pub overlay_rows: usize,
+    /// The last line of the open page that can be its first visible one.
+    pub overlay_end: usize,
+    /// Columns by which each pane can be scrolled to the right, indexed by [`Pane::index`].
+    pub aside: [usize; 4],
     /// Whether panes are shown one at a time.
     pub narrow: bool,
 }

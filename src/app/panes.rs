@@ -191,6 +191,11 @@ impl Panes {
         self.cursors[pane.index()] = cursor;
     }
 
+    /// What was fetched by name changed: the environment is made again with the next look.
+    pub(super) fn fetches_changed(&mut self) {
+        self.made_from.config_maps = None;
+    }
+
     fn with_cursor(&mut self, pane: Pane, act: impl FnOnce(&mut Cursor<String>, &Self, usize)) {
         let mut cursor = std::mem::take(&mut self.cursors[pane.index()]);
         act(&mut cursor, self, self.len(pane));
@@ -199,7 +204,7 @@ impl Panes {
 
     pub(super) fn step(&mut self, pane: Pane, by: isize, page: usize) {
         self.with_cursor(pane, |cursor, panes, len| {
-            cursor.step(by, len, page, |row| panes.key_at(pane, row))
+            cursor.step(by, len, page, |row| panes.key_at(pane, row));
         });
     }
 
@@ -209,7 +214,7 @@ impl Panes {
 
     pub(super) fn scroll(&mut self, pane: Pane, by: isize, page: usize) {
         self.with_cursor(pane, |cursor, panes, len| {
-            cursor.scroll(by, len, page, |row| panes.key_at(pane, row))
+            cursor.scroll(by, len, page, |row| panes.key_at(pane, row));
         });
     }
 }
@@ -358,7 +363,12 @@ impl App {
         });
         self.panes.environment = match (found, subject) {
             (Some((pod, container)), _) => {
-                Some(environment_of(&snapshot, &self.panes.domain, pod, container, subject))
+                let options = env::Options {
+                    cluster_domain: Some(self.panes.domain.text()),
+                    fetches: Some(&self.fetches),
+                    ..env::Options::default()
+                };
+                Some(environment_of(&snapshot, &options, pod, container, subject))
             }
             (None, Subject::Service(facts)) if snapshot_knows_pods(&snapshot, facts) => {
                 Some(EnvironmentPane::Service(env::service_variables(&facts.service)))
@@ -469,17 +479,16 @@ fn snapshot_knows_pods(snapshot: &ClusterSnapshot, facts: &ServiceFacts) -> bool
 
 fn environment_of(
     snapshot: &ClusterSnapshot,
-    domain: &ClusterDomain,
+    options: &env::Options<'_>,
     pod: Arc<Pod>,
     container: Text,
     subject: &Subject,
 ) -> EnvironmentPane {
     let table = NamespaceVariables::new(snapshot, &pod.key.namespace);
-    let options = env::Options { cluster_domain: Some(domain.text()), ..env::Options::default() };
     // The caller has looked the container up.
     let spec = pod.spec.container(&container);
     let environment = match spec {
-        Some(spec) => env::predict(snapshot, &table, &pod, spec, &options),
+        Some(spec) => env::predict(snapshot, &table, &pod, spec, options),
         None => return EnvironmentPane::Service(Vec::new()),
     };
     let first = match subject {

@@ -136,7 +136,7 @@ impl Default for Layout {
             zoom: false,
             tab: Pane::Endpoints,
             scroll: [0; 4],
-            viewport: Viewport { rows: [10; 4], overlay_rows: 10, narrow: false },
+            viewport: Viewport { rows: [10; 4], overlay_rows: 10, ..Viewport::default() },
         }
     }
 }

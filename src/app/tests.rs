@@ -245,16 +245,48 @@ fn the_panes_follow_the_selection() {
 }
 
 #[test]
+fn config_maps_of_the_open_container_are_read_once_and_secrets_never() {
+    use crate::model::env::Fetch;
+    use crate::model::pod::EnvFrom;
+    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    let identity = Identity::default();
+    app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
+    let mut pod = samples::pod("default", "my-app-1").labelled("app=my-app");
+    let from = |name: &str, secret| EnvFrom { prefix: "".into(), secret, name: name.into(), optional: false };
+    Arc::make_mut(&mut pod.spec).containers[0].env_from =
+        [from("settings", false), from("password", true)].into();
+    let services = vec![backed(samples::service("default", "my-app"))];
+    let snapshot =
+        || Arc::new(ClusterSnapshot { epoch: 1, ..samples::snapshot(services.clone(), vec![pod.clone()]) });
+    let key = ObjectKey::new("default", "settings");
+    let fetch = Effect::Fetch { epoch: 1, kind: Kind::ConfigMap, key: key.clone() };
+    let fetches = |effects: Vec<Effect>| effects.into_iter().filter(|e| matches!(e, Effect::Fetch { .. }));
+    assert_eq!(fetches(app.update(Message::Snapshot(snapshot()))).collect::<Vec<_>>(), [fetch]);
+    assert_eq!(fetches(app.update(Message::Snapshot(snapshot()))).count(), 0);
+    let why = Fetch::Forbidden("no".into());
+    app.update(Message::NotFetched { epoch: 1, kind: Kind::ConfigMap, key, why });
+    let Some(panes::EnvironmentPane::Container { environment, .. }) = &app.panes.environment else {
+        panic!()
+    };
+    assert!(environment.gaps.iter().any(|g| g.why.contains("may not be read")), "{:?}", environment.gaps);
+}
+
+#[test]
 fn nothing_is_made_for_panes_that_are_not_on_the_screen() {
     let mut app = explorer();
-    app.update(Message::Viewport(Viewport { rows: [10, 10, 10, 0], overlay_rows: 10, narrow: true }));
+    app.update(Message::Viewport(Viewport {
+        rows: [10, 10, 10, 0],
+        overlay_rows: 10,
+        narrow: true,
+        ..Viewport::default()
+    }));
     press(&mut app, &[Action::Down]);
     let stale = match &app.panes.environment {
         Some(panes::EnvironmentPane::Container { pod, .. }) => pod.key.name.to_string(),
         _ => String::new(),
     };
     assert_ne!(stale, "mysql-1");
-    app.update(Message::Viewport(Viewport { rows: [10; 4], overlay_rows: 10, narrow: false }));
+    app.update(Message::Viewport(Viewport { rows: [10; 4], overlay_rows: 10, ..Viewport::default() }));
     assert!(matches!(&app.panes.environment,
         Some(panes::EnvironmentPane::Container { pod, .. }) if &*pod.key.name == "mysql-1"));
 }

@@ -58,12 +58,12 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
             clock = Box::new(OffsetClock::new(now));
             source
         }
-        Origin::Cluster => Source::Cluster { overrides, scope },
+        Origin::Cluster => Source::Cluster { overrides: Box::new(overrides), scope },
         Origin::Demo(scale) => {
             let demo = start_demo(scale.map(|s| (s.services, s.pods))).await?;
             overrides = Overrides { kubeconfig: Some(demo.kubeconfig().to_owned()), ..overrides };
             _demo = Some(demo);
-            Source::Cluster { overrides, scope }
+            Source::Cluster { overrides: Box::new(overrides), scope }
         }
     };
     let names: Vec<Text> = settings.namespaces_of("").into_iter().map(Text::from).collect();

@@ -28,7 +28,7 @@ mod service;
 mod tls;
 
 use super::kubeconfig::Target;
-use super::{ApiError, ApiErrorKind};
+use super::{ApiError, ApiErrorKind, Denied};
 use crate::model::{Kind, Text};
 use crate::wire::k8s::Status;
 use credential::Credential;
@@ -173,7 +173,25 @@ impl Client {
     /// # Errors
     /// As [`Self::send`], and every status but 2xx.
     pub async fn get(&self, path: &str, accept: &str, asked: &Asked) -> Result<Response<Incoming>, ApiError> {
-        let response = self.send(get_request(path, accept)?).await?;
+        self.judged(get_request(path, accept)?, asked).await
+    }
+
+    /// As [`Self::get`], for something large: the answer may be compressed (`Content-Encoding: gzip`).
+    pub(super) async fn get_large(
+        &self,
+        path: &str,
+        accept: &str,
+        asked: &Asked,
+    ) -> Result<Response<Incoming>, ApiError> {
+        let mut request = get_request(path, accept)?;
+        if self.inner.target.compressed() {
+            request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        self.judged(request, asked).await
+    }
+
+    async fn judged(&self, request: Request<Body>, asked: &Asked) -> Result<Response<Incoming>, ApiError> {
+        let response = self.send(request).await?;
         if response.status().is_success() { Ok(response) } else { Err(refusal(response, asked).await) }
     }
 
@@ -256,11 +274,11 @@ pub(super) fn from_status(code: StatusCode, status: &Status, asked: &Asked) -> A
                 .to_owned(),
         ),
         403 => (
-            ApiErrorKind::Forbidden {
+            ApiErrorKind::Forbidden(Box::new(Denied {
                 verb: (*verb).into(),
                 resource: resource.as_str().into(),
                 namespace: namespace.clone(),
-            },
+            })),
             format!("ask for the right to {verb} {resource}{place}"),
         ),
         404 => (ApiErrorKind::NotFound, String::new()),

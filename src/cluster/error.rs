@@ -24,14 +24,7 @@ pub enum ApiErrorKind {
     /// 401: the server does not accept the credential.
     Unauthorized,
     /// 403: the credential has no right to this.
-    Forbidden {
-        /// Verb that is missing.
-        verb: Text,
-        /// Resource with its group, as RBAC messages write it (`endpointslices.discovery.k8s.io`).
-        resource: Text,
-        /// Namespace, or `None` for the whole cluster.
-        namespace: Option<Text>,
-    },
+    Forbidden(Box<Denied>),
     /// 404.
     NotFound,
     /// 410, or a watch's ERROR event of that code: the resource version is too old, list again.
@@ -51,6 +44,17 @@ pub enum ApiErrorKind {
     Protocol,
     /// No answer in time.
     Timeout,
+}
+
+/// The right that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Verb that is missing.
+    pub verb: Text,
+    /// Resource with its group, as RBAC messages write it (`endpointslices.discovery.k8s.io`).
+    pub resource: Text,
+    /// Namespace, or `None` for the whole cluster.
+    pub namespace: Option<Text>,
 }
 
 /// A failure with its three sentences.

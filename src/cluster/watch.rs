@@ -71,8 +71,8 @@ impl Default for Timing {
         Self {
             backoff: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
-            forbidden: Duration::from_secs(60),
-            head: Duration::from_secs(60),
+            forbidden: Duration::from_mins(1),
+            head: Duration::from_mins(1),
             stall: Duration::from_secs(30),
             watch: Duration::from_secs(290),
             settled: Duration::from_secs(5),
@@ -208,10 +208,10 @@ impl Watch {
         let why: Text = error.why.as_str().into();
         let mut pause = self.pause;
         let load = match &error.kind {
-            ApiErrorKind::Forbidden { verb, .. } => {
+            ApiErrorKind::Forbidden(denied) => {
                 self.relist = true;
                 pause = self.shared.timing.forbidden;
-                Load::Forbidden { verb: verb.clone(), message: why }
+                Load::Forbidden { verb: denied.verb.clone(), message: why }
             }
             _ if self.listed => Load::Stale { since, why },
             _ => Load::Failed { since, why },
@@ -265,7 +265,6 @@ impl Watch {
 
     /// Waits, unless somebody wants another try at once.
     async fn wait(&mut self, pause: Duration) {
-        self.shared.nudge.mark_unchanged();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             changed = self.shared.nudge.changed() => {

@@ -8,6 +8,7 @@ pub(super) mod body;
 pub(super) mod discovery;
 pub(super) mod faults;
 pub(super) mod list;
+mod protobuf;
 pub(super) mod request;
 pub(super) mod rights;
 pub(super) mod server;

@@ -8,11 +8,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app::{ContextInfo, Effect, Identity, Message, Problem};
-use crate::cluster::ApiError;
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
 use crate::cluster::session::{Connection, Start};
 use crate::cluster::watch::Timing;
+use crate::cluster::{ApiError, ApiErrorKind};
+use crate::model::env::Fetch;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
 
 /// Where the facts come from.
@@ -21,7 +22,7 @@ pub enum Source {
     /// A cluster, by kubeconfig and flags.
     Cluster {
         /// The flags.
-        overrides: Overrides,
+        overrides: Box<Overrides>,
         /// Which namespaces to begin with; `None`: the context's own.
         scope: Option<NamespaceScope>,
     },
@@ -86,6 +87,7 @@ impl Effects {
                 self.current().pods.clone_from(&namespaces);
                 self.with(epoch, |c| c.set_pod_demand(namespaces));
             }
+            Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
             // These need the terminal: the loop has done them.
             Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
@@ -106,6 +108,27 @@ impl Effects {
         }
     }
 
+    fn fetch(&mut self, epoch: u64, kind: Kind, key: ObjectKey) {
+        let connection = {
+            let current = self.current();
+            current.connection.clone().filter(|_| current.epoch == epoch)
+        };
+        let Some(connection) = connection else { return };
+        let messages = self.messages.clone();
+        self.tasks.spawn(async move {
+            // What is found comes with the next snapshot.
+            if let Err(error) = connection.fetch_config(kind, &key).await {
+                let why = match error.kind {
+                    ApiErrorKind::NotFound => Fetch::Missing,
+                    ApiErrorKind::Forbidden { .. } => Fetch::Forbidden(error.why.as_str().into()),
+                    _ => Fetch::Failed(error.why.as_str().into()),
+                };
+                let _ = messages.send(Message::NotFetched { epoch, kind, key, why });
+            }
+        });
+        while self.tasks.try_join_next().is_some() {}
+    }
+
     fn connect(&mut self, epoch: u64, context: Option<Text>) {
         if let Some(task) = self.connecting.take() {
             task.abort();
@@ -122,7 +145,7 @@ impl Effects {
                 let attempt = Attempt {
                     epoch,
                     context,
-                    overrides: overrides.clone(),
+                    overrides: (**overrides).clone(),
                     scope: scope.clone(),
                     messages: self.messages.clone(),
                     snapshots: self.snapshots.clone(),
@@ -158,7 +181,7 @@ impl Attempt {
     /// Reads the configuration and makes a client of it. Nothing is sent yet.
     fn open(&self) -> Result<(Client, NamespaceScope), Problem> {
         let kubeconfig =
-            Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(config_problem)?;
+            Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(|e| config_problem(&e))?;
         let contexts = kubeconfig.contexts().into_iter().map(|c| ContextInfo {
             name: c.name.into(),
             cluster: c.cluster.into(),
@@ -170,7 +193,7 @@ impl Attempt {
             Some(context) => kubeconfig.target_of(context),
             None => kubeconfig.target(),
         }
-        .map_err(config_problem)?;
+        .map_err(|e| config_problem(&e))?;
         let identity = Identity {
             context: target.context.as_str().into(),
             cluster: target.cluster.as_str().into(),
@@ -245,7 +268,7 @@ async fn read_dns_settings(connection: &Connection) {
     }
 }
 
-fn config_problem(error: KubeconfigError) -> Problem {
+fn config_problem(error: &KubeconfigError) -> Problem {
     let hint = error.hint();
     Problem { what: "The configuration can't be used".to_owned(), why: error.to_string(), hint }
 }

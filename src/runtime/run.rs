@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::Event;
-use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::layout::Rect;
@@ -59,12 +59,23 @@ pub trait Host<B: Backend> {
 pub async fn explore(options: Options) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let (screen, mut terminal) = FullScreen::enter(options.mouse)?;
-    let events = crossterm::event::EventStream::new().filter_map(|event| std::future::ready(event.ok()));
+    // A task of its own waits for the terminal: crossterm's stream remembers only the first waker it meets, so it
+    // must not be polled from a loop that also looks at it in passing.
+    let (sender, events) = mpsc::unbounded_channel();
+    let reader = tokio::spawn(async move {
+        let mut stream = crossterm::event::EventStream::new();
+        while let Some(Ok(event)) = stream.next().await {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
     let mut looping = Loop::new(options, RealHost::new());
     let result = tokio::select! {
         result = looping.run(&mut terminal, events) => result,
         () = signals.any() => Ok(()),
     };
+    reader.abort();
     drop(screen);
     result
 }
@@ -161,11 +172,11 @@ impl<H> Loop<H> {
     pub async fn run<B>(
         &mut self,
         terminal: &mut Terminal<B>,
-        mut events: impl Stream<Item = Event> + Unpin,
+        mut events: mpsc::UnboundedReceiver<Event>,
     ) -> io::Result<()>
     where
         B: Backend,
-        B::Error: Into<io::Error>,
+        B::Error: Send + Sync + 'static,
         H: Host<B>,
     {
         let mut next_tick = self.draw(terminal)?;
@@ -181,7 +192,7 @@ impl<H> Loop<H> {
                 biased;
                 Some(message) = self.messages.recv() => self.take(message, terminal),
                 Ok(()) = self.snapshots.changed() => self.take_snapshot(terminal),
-                event = events.next() => match event {
+                event = events.recv() => match event {
                     Some(event) => self.event(event, terminal),
                     None => break,
                 },
@@ -195,7 +206,7 @@ impl<H> Loop<H> {
 
     /// Takes in everything that is waiting, so that a burst costs one frame. Bounded: a flood can't starve the
     /// screen.
-    fn drain<B>(&mut self, terminal: &mut Terminal<B>, events: &mut (impl Stream<Item = Event> + Unpin))
+    fn drain<B>(&mut self, terminal: &mut Terminal<B>, events: &mut mpsc::UnboundedReceiver<Event>)
     where
         B: Backend,
         H: Host<B>,
@@ -205,7 +216,7 @@ impl<H> Loop<H> {
                 self.take(message, terminal);
             } else if self.snapshots.has_changed().unwrap_or(false) {
                 self.take_snapshot(terminal);
-            } else if let Some(Some(event)) = events.next().now_or_never() {
+            } else if let Ok(event) = events.try_recv() {
                 self.event(event, terminal);
             } else {
                 return;
@@ -227,8 +238,8 @@ impl<H> Loop<H> {
     {
         match self.input.translate(event, self.app.mode(), &self.look.keymap, &self.regions, self.area) {
             Asked::Message(message) => self.take(message, terminal),
-            Asked::Resize => self.redraw = true,
-            Asked::Nothing => {}
+            // The frame that follows takes the new size by itself.
+            Asked::Resize | Asked::Nothing => {}
         }
     }
 
@@ -257,12 +268,16 @@ impl<H> Loop<H> {
     fn draw<B>(&mut self, terminal: &mut Terminal<B>) -> io::Result<Option<Instant>>
     where
         B: Backend,
-        B::Error: Into<io::Error>,
+        B::Error: Send + Sync + 'static,
         H: Host<B>,
     {
         self.app.update(Message::Tick(self.clock.now()));
         if std::mem::take(&mut self.redraw) {
-            terminal.clear().map_err(Into::into)?;
+            // Not `clear`: that asks the terminal for the cursor and waits for an answer among the keys.
+            let size = terminal.size().map_err(io::Error::other)?;
+            terminal
+                .resize(Rect::from((ratatui::layout::Position::ORIGIN, size)))
+                .map_err(io::Error::other)?;
         }
         let mut drawn = self.frame(terminal)?;
         // The state learns how much room there is from the frame; where that changes what is shown (paging,
@@ -280,7 +295,7 @@ impl<H> Loop<H> {
     fn frame<B>(&mut self, terminal: &mut Terminal<B>) -> io::Result<Drawn>
     where
         B: Backend,
-        B::Error: Into<io::Error>,
+        B::Error: Send + Sync + 'static,
         H: Host<B>,
     {
         let mut drawn = None;
@@ -294,7 +309,7 @@ impl<H> Loop<H> {
                 }
                 drawn = Some(d);
             })
-            .map_err(Into::into)?
+            .map_err(io::Error::other)?
             .area;
         self.host.end_frame(terminal);
         self.area = area;

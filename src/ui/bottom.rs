@@ -100,7 +100,11 @@ fn offers(app: &App) -> Vec<Hint> {
         }
         Some(Overlay::Help { .. } | Overlay::Text { .. }) => vec![(A::Back, "close"), (A::Down, "scroll")],
         None if app.connection.identity.is_none() || app.connection.problem.is_some() => {
-            vec![(A::Retry, "try again"), (A::Contexts, "contexts"), (A::Quit, "quit")]
+            let mut hints = vec![(A::Retry, "try again"), (A::Quit, "quit")];
+            if !app.connection.contexts.is_empty() {
+                hints.insert(1, (A::Contexts, "contexts"));
+            }
+            hints
         }
         None => browsing(app),
     }

@@ -12,11 +12,10 @@ use crate::model::time::{Timestamp, age};
 use crate::model::{Labels, Pod, Service, ServiceFacts, ServiceType, columns};
 
 use super::overlay::{self, size};
-use super::widgets::glyph::Glyph;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
 use super::widgets::text::{width, wrap};
-use super::{endpoints, pane, pods};
+use super::{dns, endpoints, pane, pods};
 
 /// Columns that the page wants.
 const COLUMNS: u16 = 110;
@@ -212,12 +211,9 @@ fn names(pen: &Pen<'_>, app: &App, page: &mut Page) {
         return;
     }
     page.heading("Names");
+    let exists = dns::exists(app);
     for form in &app.panes.names {
-        let (role, glyph) = match &form.step {
-            None => (Role::Bad, Glyph::Cross),
-            Some(step) if step.after_unknown => (Role::Warn, Glyph::Doubt),
-            Some(_) => (Role::Ok, Glyph::Check),
-        };
+        let (role, glyph) = dns::mark(form, exists);
         page.line(Spans::of(role, format!("  {} ", pen.glyph(glyph))).and(Role::Text, form.text.clone()));
     }
     let how = format!("Cluster domain {}, {}", app.panes.domain.text(), app.panes.domain.how);

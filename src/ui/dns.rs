@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use crate::app::panes::Subject;
 use crate::app::{App, Pane, Viewpoint};
 use crate::config::theme::Role;
-use crate::model::dns::forms::{NameForm, Step, shortest};
+use crate::model::dns::forms::{FormKind, NameForm, Step, shortest};
 use crate::model::dns::{Record, RecordType};
 use crate::model::{Kind, ServiceType};
 
@@ -40,10 +40,15 @@ pub(super) fn about(app: &App) -> Spans<'static> {
     Spans::of(Role::Text, format!(" {records} record{}", if records == 1 { "" } else { "s" }))
 }
 
-/// The domain, where it is not known for sure.
+/// What of it is not known: the domain, or the names that endpoints have.
 pub(super) fn remark(app: &App) -> Spans<'static> {
-    if app.panes.subject.is_some() && app.panes.domain.how.is_assumed() {
-        Spans::of(Role::Dim, format!("{}?", app.panes.domain.text()))
+    let Some(Subject::Service(facts)) = &app.panes.subject else { return Spans::new() };
+    if facts.service.kind != ServiceType::ExternalName
+        && !Summary::in_namespace(app, Kind::EndpointSlice, &facts.key().namespace).known()
+    {
+        Spans::of(Role::Warn, "endpoints' names unknown")
+    } else if app.panes.domain.how.is_assumed() {
+        Spans::of(Role::Dim, format!("{} assumed", app.panes.domain.text()))
     } else {
         Spans::new()
     }
@@ -61,13 +66,14 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
         return face(pen, app, subject).draw(pen, area);
     }
     let layout = layout(app, area.width.saturating_sub(pane::GUTTER));
+    pen.drawn.viewport.aside[Pane::Dns.index()] = layout.aside();
     let mut first = true;
     pane::rows(pen, app, Pane::Dns, place, area, |pen, room, at, look| {
         let records = &app.panes.records;
         let Some(record) = records.get(at) else { return };
         // A name stands at its first record, and at the first visible one.
         let again = !std::mem::take(&mut first) && at > 0 && records[at - 1].name == record.name;
-        row(pen, &layout, record, again, room, look);
+        row(pen, app, &layout, (record, again), room, look);
     });
     if let Some(record) = app.panes.records.get(app.panes.cursor(Pane::Dns).index()) {
         pane::foot_text(
@@ -85,38 +91,54 @@ fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
         return 0;
     }
     let laptop = app.viewpoint == Viewpoint::Laptop;
+    let exists = exists(app);
     let all = inner.height >= WITH_FORMS + u16::try_from(forms.len()).unwrap_or(0) && !laptop;
     let mut lines: Vec<Spans<'static>> = Vec::new();
     if all {
         let widest = forms.iter().map(|f| width(&f.text)).max().unwrap_or(0);
-        lines.extend(forms.iter().map(|f| form(pen, f, widest)));
+        lines.extend(forms.iter().map(|f| form(pen, f, exists, widest)));
         lines.push(Spans::new());
     } else {
-        lines.push(match shortest(forms) {
-            Some(best) => form(pen, best, 0),
-            None => {
-                let where_ = if laptop {
-                    "this computer asks its own DNS server"
-                } else {
-                    "its resolver can't reach it"
-                };
-                Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
-                    .and(Role::Text, "no name of it resolves from here")
-                    .and(Role::Dim, format!(": {where_}"))
-            }
-        });
+        lines.push(best(pen, forms, exists, laptop));
     }
     pane::lines(pen, inner, &lines);
     u16::try_from(lines.len()).unwrap_or(0)
 }
 
+/// The best form, or that none works.
+fn best(pen: &Pen<'_>, forms: &[NameForm], exists: bool, laptop: bool) -> Spans<'static> {
+    if let Some(best) = shortest(forms) {
+        return form(pen, best, exists, 0);
+    }
+    let why = if laptop { "this computer asks its own DNS server" } else { "its resolver can't reach it" };
+    Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
+        .and(Role::Text, "no name of it resolves from here")
+        .and(Role::Dim, format!(": {why}"))
+}
+
+/// Whether there is a record of the Service's own name: a search list alone finds nothing.
+pub(super) fn exists(app: &App) -> bool {
+    let whole = app.panes.names.iter().find(|f| f.kind == FormKind::Absolute);
+    whole.is_some_and(|f| app.panes.records.iter().any(|r| r.name.eq_ignore_ascii_case(&f.text)))
+}
+
+/// The mark of one form of a name that exists or not.
+pub(super) fn mark(form: &NameForm, exists: bool) -> (Role, Glyph) {
+    match &form.step {
+        Some(step) if exists && !step.after_unknown => (Role::Ok, Glyph::Check),
+        Some(_) if exists => (Role::Warn, Glyph::Doubt),
+        _ => (Role::Bad, Glyph::Cross),
+    }
+}
+
 /// One form: whether it works, and by which step.
-fn form(pen: &Pen<'_>, form: &NameForm, widest: usize) -> Spans<'static> {
+fn form(pen: &Pen<'_>, form: &NameForm, exists: bool, widest: usize) -> Spans<'static> {
     let padding = " ".repeat(widest.saturating_sub(width(&form.text)));
-    let (role, glyph, how) = match &form.step {
-        None => (Role::Bad, Glyph::Cross, "does not resolve from here".to_owned()),
-        Some(step) if step.after_unknown => (Role::Warn, Glyph::Doubt, how(step)),
-        Some(step) => (Role::Ok, Glyph::Check, how(step)),
+    let (role, glyph) = mark(form, exists);
+    let how = match &form.step {
+        None => "does not resolve from here".to_owned(),
+        Some(_) if !exists => "does not exist now".to_owned(),
+        Some(step) => how(step),
     };
     Spans::of(role, format!("{} ", pen.glyph(glyph)))
         .and(Role::Name, form.text.clone())
@@ -135,26 +157,56 @@ fn how(step: &Step) -> String {
 }
 
 fn layout(app: &App, room: u16) -> Layout {
-    let (mut kind, mut name, mut data) = (1, 4, 4);
+    let (mut kind, mut name, mut least, mut data) = (3, 4, 4, 4);
+    let domain = app.panes.domain.text();
     for record in &app.panes.records {
         kind = kind.max(if record.kind == RecordType::CNAME { 5 } else { 4 });
         grow(&mut name, record.name.trim_end_matches('.'));
+        grow(&mut least, without(&record.name, domain).unwrap_or_default());
         grow(&mut data, &record.data);
     }
     let columns = vec![
         Column::new("", kind),
-        Column::new("", name).least(16, Cut::End),
+        Column::new("", name).least((least + 1).min(40), Cut::End),
         Column::new("", data).least(15, Cut::End),
     ];
     Layout::new(columns, room, 1, app.layout.scroll[Pane::Dns.index()])
 }
 
-fn row(pen: &mut Pen<'_>, layout: &Layout, record: &Record, again: bool, room: Rect, look: Option<Role>) {
+/// A name without the cluster's domain, which every reader can add; `None` where it has another one.
+fn without<'a>(name: &'a str, domain: &str) -> Option<&'a str> {
+    name.trim_end_matches('.').strip_suffix(domain)?.strip_suffix('.')
+}
+
+/// Drawn in `columns`: where the whole name has no room, the cluster's domain is what gives way.
+fn shortened(pen: &Pen<'_>, name: &str, domain: &str, columns: usize) -> String {
+    let whole = name.trim_end_matches('.');
+    match without(name, domain) {
+        Some(short) if width(whole) > columns && width(short) < columns => {
+            format!("{short}{}", pen.glyph(Glyph::Ellipsis))
+        }
+        _ => whole.to_owned(),
+    }
+}
+
+fn row(
+    pen: &mut Pen<'_>,
+    app: &App,
+    layout: &Layout,
+    (record, again): (&Record, bool),
+    room: Rect,
+    look: Option<Role>,
+) {
+    let domain = app.panes.domain.text();
+    let name = shortened(pen, &record.name, domain, layout.width(1));
+    let too_long = record.data.ends_with('.') && width(&record.data) > layout.width(2);
+    let data =
+        if too_long { shortened(pen, &record.data, domain, layout.width(2)) } else { record.data.clone() };
     layout.row(pen, room, look, |column| match column {
         0 => Cell::new(Role::Info, record.kind.to_string()),
         1 if again => Cell::new(Role::Dim, ""),
-        1 => Cell::new(Role::Name, record.name.trim_end_matches('.').to_owned()),
-        _ => Cell::new(Role::Text, record.data.clone()),
+        1 => Cell::new(Role::Name, name.clone()),
+        _ => Cell::new(Role::Text, data.clone()),
     });
 }
 

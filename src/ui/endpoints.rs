@@ -20,7 +20,7 @@ use crate::app::{App, Pane};
 use crate::config::theme::Role;
 use crate::model::columns;
 use crate::model::join::{EndpointRow, EndpointState, PodService, TargetPod};
-use crate::model::{Kind, ServiceFacts, ServiceType, SlicePort};
+use crate::model::{Kind, ServiceFacts, ServiceType, Severity, SlicePort};
 
 use super::face::{self, Face};
 use super::loads::Summary;
@@ -85,10 +85,13 @@ fn behind(pen: &mut Pen<'_>, app: &App, facts: &ServiceFacts, place: Rect, inner
     let lines = pane::findings(pen, &app.panes.findings, usize::from(inner.width.saturating_sub(2)));
     let wanted = u16::try_from(lines.len() + usize::from(!lines.is_empty())).unwrap_or(u16::MAX);
     let free = usize::from(inner.height).saturating_sub(app.panes.endpoints.len() + 1);
-    // Findings may take what the rows leave, and half of the pane in any case.
-    let room = wanted.min((inner.height / 2).max(u16::try_from(free).unwrap_or(0)));
+    // Findings may take what the rows leave; those that tell of something broken half of the pane in any case.
+    let grave = app.panes.findings.iter().any(|f| f.severity != Severity::Info);
+    let granted = if grave { inner.height / 2 } else { 0 };
+    let room = wanted.min(granted.max(u16::try_from(free).unwrap_or(0)));
     let area = Rect { height: inner.height - room, ..inner };
     let layout = layout(app, area.width.saturating_sub(pane::GUTTER + MARK));
+    pen.drawn.viewport.aside[Pane::Endpoints.index()] = layout.aside();
     let heading = u16::from(area.height >= WITH_HEADINGS);
     if heading > 0 {
         let x = area.x + pane::GUTTER + MARK;
@@ -137,13 +140,13 @@ fn layout(app: &App, room: u16) -> Layout {
         grow(&mut target, target_name(row));
         grow(&mut node, row.node.as_deref().unwrap_or(columns::NONE));
         grow(&mut zone, row.zone.as_deref().unwrap_or_default());
-        port = port.max(row.ports.iter().map(|p| 6 + p.name.len()).sum::<usize>().min(40));
+        port = port.max(ports_width(&row.ports).min(40));
         hints |= !row.hints.zones.is_empty() || !row.hints.nodes.is_empty();
     }
     let zones = rows.iter().any(|r| r.zone.is_some());
     let all = vec![
         Column::new("ADDRESS", address).least(15, Cut::Middle),
-        Column::new("POD", target).least(12, Cut::Middle),
+        Column::new("POD", target).least(20, Cut::Middle),
         Column::new("STATUS", 17).least(8, Cut::End).gives_way(1),
         Column::new("RESTARTS", 8).right().gives_way(4),
         Column::new("NODE", node).least(8, Cut::Middle).gives_way(2),
@@ -232,6 +235,16 @@ pub(super) fn ports(ports: &[SlicePort]) -> String {
         let _ = write!(text, "{comma}{name}{number}/{}", port.protocol.as_str());
     }
     text
+}
+
+/// Columns that [`ports`] takes, without making the text.
+fn ports_width(ports: &[SlicePort]) -> usize {
+    let one = |p: &SlicePort| {
+        let digits = p.port.map_or(1, |n| n.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1);
+        let name = if p.name.is_empty() { 0 } else { p.name.len() + 1 };
+        name + digits + p.protocol.as_str().len() + 2
+    };
+    ports.iter().map(one).sum::<usize>().saturating_sub(1)
 }
 
 fn hints(row: &EndpointRow) -> String {

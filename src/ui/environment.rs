@@ -27,6 +27,9 @@ use super::widgets::text::{Cut, fit};
 /// Columns that the pod's name takes in the title.
 const TITLE: usize = 28;
 
+/// How the reason of a variable begins whose container does not run.
+const NOT_RUNNING: &str = "the container is not running";
+
 /// What the title says: of which container.
 pub(super) fn about(pen: &Pen<'_>, app: &App) -> Spans<'static> {
     match &app.panes.environment {
@@ -61,7 +64,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
             pane::rows(pen, app, Pane::Environment, place, inner, |pen, room, at, look| {
                 if let Some((name, value)) = variables.get(at) {
                     let spans = assignment(pen, Role::Info, Glyph::Later, name, Some(value), Role::Name);
-                    pen.spans_from(room, &spans, look, scroll);
+                    scrolled(pen, room, &spans, look, scroll);
                 }
             });
         }
@@ -103,12 +106,20 @@ fn container(
             },
             None => return,
         };
-        pen.spans_from(room, &spans, look, scroll);
+        scrolled(pen, room, &spans, look, scroll);
     });
     let selected = rows.get(app.panes.cursor(Pane::Environment).index());
     if let Some(v) = selected.and_then(|r| variable(environment, r)) {
         pane::foot_text(pen, foot, &sentence(&v));
     }
+}
+
+/// Draws a line, and notes how far it reaches beyond the pane.
+fn scrolled(pen: &mut Pen<'_>, room: Rect, spans: &Spans<'_>, look: Option<Role>, scroll: usize) {
+    let beyond = spans.width().saturating_sub(usize::from(room.width));
+    let aside = &mut pen.drawn.viewport.aside[Pane::Environment.index()];
+    *aside = (*aside).max(beyond);
+    pen.spans_from(room, spans, look, scroll);
 }
 
 fn variable<'a>(environment: &'a ContainerEnvironment, row: &EnvRow) -> Option<Variable<'a>> {
@@ -137,9 +148,14 @@ fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, inner: Rect) ->
 /// A group; what is the matter with a Service's variables is said once, here.
 fn heading(service: Option<&str>, first: Option<&Variable<'_>>) -> Spans<'static> {
     let Some(service) = service else { return Spans::of(Role::Title, "from the pod itself") };
-    let reason = first.filter(|v| v.origin == Origin::Service).and_then(Variable::reason);
+    let reason = first.filter(|v| v.origin == Origin::Service).and_then(told);
     Spans::of(Role::Title, service.to_owned())
         .and(Role::Dim, reason.map_or(String::new(), |r| format!("  {r}")))
+}
+
+/// The reason, as far as the title does not tell it: that the container does not run is said once.
+fn told(variable: &Variable<'_>) -> Option<String> {
+    variable.reason().filter(|r| variable.status != Status::NextStart || !r.starts_with(NOT_RUNNING))
 }
 
 fn line(pen: &Pen<'_>, variable: &Variable<'_>) -> Spans<'static> {
@@ -148,7 +164,7 @@ fn line(pen: &Pen<'_>, variable: &Variable<'_>) -> Spans<'static> {
     let mut spans = assignment(pen, role, glyph, variable.name, variable.value, name_role);
     // The Services' reasons stand in the heading.
     if variable.origin != Origin::Service
-        && let Some(reason) = variable.reason()
+        && let Some(reason) = told(variable)
     {
         spans.push(Role::Dim, format!("  {reason}"));
     }

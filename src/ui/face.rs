@@ -28,18 +28,34 @@ pub(super) struct Face {
     mark: Option<(Role, Glyph)>,
     head: String,
     lines: Vec<(Role, String)>,
+    keys: Vec<(String, &'static str)>,
+    after: Vec<(Role, String)>,
 }
 
 impl Face {
     /// A face with a mark and one sentence.
     pub(super) fn new(role: Role, glyph: Glyph, head: impl Into<String>) -> Self {
-        Self { mark: Some((role, glyph)), head: head.into(), lines: vec![] }
+        Self { mark: Some((role, glyph)), head: head.into(), ..Self::default() }
     }
 
     /// One more line below; an empty one is a gap.
     #[must_use]
     pub(super) fn line(mut self, role: Role, text: impl Into<String>) -> Self {
         self.lines.push((role, text.into()));
+        self
+    }
+
+    /// What a key does here, below all lines; nothing where the action has no key.
+    #[must_use]
+    pub(super) fn key(mut self, key: Option<String>, what: &'static str) -> Self {
+        self.keys.extend(key.map(|key| (key, what)));
+        self
+    }
+
+    /// One more line, below the keys.
+    #[must_use]
+    fn after(mut self, role: Role, text: impl Into<String>) -> Self {
+        self.after.push((role, text.into()));
         self
     }
 
@@ -58,15 +74,28 @@ impl Face {
             spans.push(self.mark.map_or(Role::Text, |(role, _)| role), text);
             set.push(spans);
         }
-        for (role, text) in &self.lines {
-            // Lines of their own are kept: a command to copy must not be torn.
-            for part in text.split('\n') {
-                let own = part.len() - part.trim_start().len();
-                for line in wrap(&clean(part), room.saturating_sub(own)) {
-                    set.push(Spans::of(*role, format!("{}{line}", " ".repeat(indent + own))));
+        let prose = |set: &mut Vec<Spans<'static>>, lines: &[(Role, String)]| {
+            for (role, text) in lines {
+                // Lines of their own are kept, and how far they are indented.
+                for part in text.split('\n') {
+                    let own = part.len() - part.trim_start().len();
+                    for line in wrap(&clean(part), room.saturating_sub(own)) {
+                        set.push(Spans::of(*role, format!("{}{line}", " ".repeat(indent + own))));
+                    }
                 }
             }
+        };
+        prose(&mut set, &self.lines);
+        if !self.keys.is_empty() {
+            set.push(Spans::new());
+            let widest = self.keys.iter().map(|(key, _)| width(key)).max().unwrap_or(0);
+            for (key, what) in &self.keys {
+                let padding = " ".repeat(widest - width(key) + 2);
+                let spans = Spans::of(Role::Text, " ".repeat(indent)).and(Role::Key, key.clone());
+                set.push(spans.and(Role::Dim, format!("{padding}{what}")));
+            }
         }
+        prose(&mut set, &self.after);
         set
     }
 
@@ -142,10 +171,7 @@ fn failure(pen: &mut Pen<'_>, app: &App, kind: Kind, entry: &LoadEntry) -> Face 
         .line(Role::Text, why.to_string())
         .line(Role::Text, "")
         .line(Role::Dim, format!("Tried again and again for {}.", age(Some(*since), app.now)));
-    match pen.look.key(Mode::Browse, Action::Retry) {
-        Some(key) => face.line(Role::Dim, format!("{key} tries now.")),
-        None => face,
-    }
+    face.key(pen.look.key(Mode::Browse, Action::Retry), "try now")
 }
 
 /// The list is empty: why.
@@ -160,11 +186,9 @@ pub(super) fn list(pen: &mut Pen<'_>, app: &App, inner: Rect) {
     let face = if unfiltered > 0 && !app.filter_line().text().is_empty() {
         let filter = clean(app.filter_line().text()).into_owned();
         let what = if unfiltered == 1 { "object".to_owned() } else { format!("of {unfiltered}") };
-        let face = Face::new(Role::Info, Glyph::Info, format!("None {what} matches /{filter}"));
-        match if app.filtering { pen.look.key(Mode::Input, Action::Back) } else { key(Action::Back) } {
-            Some(key) => face.line(Role::Dim, format!("{key} removes the filter.")),
-            None => face,
-        }
+        let key = if app.filtering { pen.look.key(Mode::Input, Action::Back) } else { key(Action::Back) };
+        Face::new(Role::Info, Glyph::Info, format!("None {what} matches /{filter}"))
+            .key(key, "remove the filter")
     } else if let Some(face) = of_loads(pen, app, kind, &summary) {
         face
     } else {
@@ -181,15 +205,10 @@ fn empty(pen: &Pen<'_>, app: &App, kind: Kind) -> Face {
         Some(name) => format!("in namespace {name}"),
         None => format!("in {words}"),
     };
-    let mut face = Face::new(Role::Info, Glyph::Info, format!("There are no {plural} {place}."));
-    let keys =
-        [(Action::Namespaces, "chooses other namespaces"), (Action::AllNamespaces, "shows all of them")];
-    for (action, what) in keys {
-        if let Some(key) = pen.look.key(Mode::Browse, action) {
-            face = face.line(Role::Dim, format!("{key} {what}."));
-        }
-    }
-    face
+    let key = |action| pen.look.key(Mode::Browse, action);
+    Face::new(Role::Info, Glyph::Info, format!("There are no {plural} {place}."))
+        .key(key(Action::Namespaces), "choose other namespaces")
+        .key(key(Action::AllNamespaces), "all namespaces, and back")
 }
 
 /// The whole screen while there is no connection: it is being made, or what is in its way.
@@ -204,26 +223,16 @@ pub(super) fn connection(pen: &mut Pen<'_>, app: &App, body: Rect) {
     if !problem.hint.is_empty() {
         face = face.line(Role::Text, "").line(Role::Text, problem.hint.clone());
     }
-    face = face.line(Role::Text, "");
-    let keys = [
-        (Action::Retry, "tries again"),
-        (Action::Contexts, "chooses another context"),
-        (Action::Quit, "quits"),
-    ];
-    let keys: Vec<_> = keys
-        .iter()
-        .filter(|(action, _)| *action != Action::Contexts || !app.connection.contexts.is_empty())
-        .filter_map(|(action, what)| pen.look.key(Mode::Browse, *action).map(|key| (key, *what)))
-        .collect();
-    let widest = keys.iter().map(|(key, _)| width(key)).max().unwrap_or(0);
-    for (key, what) in keys {
-        let padding = " ".repeat(widest - width(&key));
-        face = face.line(Role::Dim, format!("{key}{padding}  {what}"));
+    let key = |action| pen.look.key(Mode::Browse, action);
+    face = face.key(key(Action::Retry), "try again");
+    if !app.connection.contexts.is_empty() {
+        face = face.key(key(Action::Contexts), "choose another context");
     }
     face = face
-        .line(Role::Text, "")
-        .line(Role::Accent, "kdisco --demo")
-        .line(Role::Dim, "shows everything on a small cluster that is part of the program.");
+        .key(key(Action::Quit), "quit")
+        .after(Role::Text, "")
+        .after(Role::Accent, "kdisco --demo")
+        .after(Role::Dim, "shows everything on a small cluster that is part of the program.");
     face.draw_centred(pen, body);
 }
 

@@ -14,6 +14,8 @@ use super::widgets::text::{width, wrap};
 
 /// Columns of one column of the page.
 const COLUMN: usize = 54;
+/// Columns of the keys in front of each line.
+const KEYS: usize = 13;
 /// Between two columns of the page.
 const GAP: usize = 3;
 
@@ -47,7 +49,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, body: Rect, offset: usize) {
 /// The groups of actions, then the marks; each a block of lines that stays whole.
 fn blocks(pen: &Pen<'_>, columns: usize) -> Vec<Vec<Spans<'static>>> {
     let mut blocks: Vec<_> = Group::ALL.iter().map(|group| block(pen, *group, columns)).collect();
-    let mut marks = vec![Spans::of(Role::Title, "Marks")];
+    let mut marks = vec![Spans::of(Role::Accent, "Marks")];
     for (glyph, role, what) in MARKS {
         marks.push(Spans::of(role, format!("  {}  ", pen.glyph(glyph))).and(Role::Text, what));
     }
@@ -55,24 +57,31 @@ fn blocks(pen: &Pen<'_>, columns: usize) -> Vec<Vec<Spans<'static>>> {
     blocks
 }
 
+/// The keys of an action, as many as have room; without any, what the palette calls it.
+fn keys(pen: &Pen<'_>, mode: Mode, action: Action) -> String {
+    let mut text = String::new();
+    for key in pen.look.keymap.all_for(mode, action, pen.look.ascii) {
+        if text.is_empty() {
+            text = key;
+        } else if width(&text) + width(&key) < KEYS {
+            text = format!("{text} {key}");
+        }
+    }
+    if text.is_empty() { format!(":{}", action.name()) } else { text }
+}
+
 fn block(pen: &Pen<'_>, group: Group, columns: usize) -> Vec<Spans<'static>> {
     let mode = if group == Group::Type { Mode::Input } else { Mode::Browse };
-    let rows: Vec<(String, Action)> = Action::ALL
-        .iter()
-        .filter(|a| a.group() == group)
-        .map(|a| (pen.look.keymap.all_for(mode, *a, pen.look.ascii).join(" "), *a))
-        .collect();
-    let keys = rows.iter().map(|(keys, _)| width(keys)).max().unwrap_or(0).min(12);
-    let mut lines = vec![Spans::of(Role::Title, group.title())];
-    for (chord, action) in rows {
-        let text = if chord.is_empty() { format!(":{}", action.name()) } else { chord };
-        let indent = keys.max(width(&text));
-        let padding = " ".repeat(indent - width(&text));
+    let mut lines = vec![Spans::of(Role::Accent, group.title())];
+    for action in Action::ALL.iter().filter(|a| a.group() == group) {
+        let text = keys(pen, mode, *action);
+        let padding = " ".repeat(KEYS.saturating_sub(width(&text)));
+        let indent = KEYS.max(width(&text));
         let help = wrap(action.help(), columns.saturating_sub(indent + 4).max(8));
         for (at, part) in help.into_iter().enumerate() {
             lines.push(match at {
                 0 => Spans::of(Role::Key, format!("  {text}{padding}")).and(Role::Text, format!("  {part}")),
-                _ => Spans::of(Role::Text, format!("{}{part}", " ".repeat(keys + 4))),
+                _ => Spans::of(Role::Text, format!("{}{part}", " ".repeat(KEYS + 4))),
             });
         }
     }

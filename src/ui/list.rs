@@ -9,6 +9,7 @@ use crate::app::{App, MainView, Pane, Target};
 use crate::config::theme::Role;
 use crate::model::{Kind, ObjectKey};
 
+use super::loads::Summary;
 use super::widgets::frame;
 use super::widgets::glyph::Glyph;
 use super::widgets::pen::Pen;
@@ -33,10 +34,16 @@ pub(super) fn about(app: &App) -> Spans<'static> {
         MainView::Pods => (app.pods.rows.len(), app.pods.unfiltered),
     };
     let filter = app.filter_line().text();
+    if all == 0 && !Summary::of(app, kind(app)).known() {
+        // Nothing is known, which is not the same as none.
+        return Spans::new();
+    }
     if filter.is_empty() {
         return Spans::of(Role::Text, format!(" {all}"));
     }
-    Spans::of(Role::Text, format!(" {shown} of {all}")).and(Role::Match, format!("  /{filter}"))
+    Spans::of(Role::Text, format!(" {shown} of {all}"))
+        .and(Role::Text, "  ")
+        .and(Role::Match, format!("/{filter}"))
 }
 
 /// Draws the list into its pane.

@@ -56,6 +56,11 @@ impl<'a> Summary<'a> {
         summary
     }
 
+    /// Whether what it lists is known, be it that of a moment ago.
+    pub(super) fn known(&self) -> bool {
+        self.loading.is_none() && self.forbidden.is_empty() && self.failed.is_empty()
+    }
+
     /// Since when the oldest stale one is.
     pub(super) fn stale_since(&self) -> Option<Timestamp> {
         let since = |entry: &&LoadEntry| match &entry.load {

@@ -43,6 +43,7 @@ pub(super) fn show(
 ) {
     let inner = page::open(pen, body, columns, rows, title);
     pen.drawn.viewport.overlay_rows = usize::from(inner.height);
+    pen.drawn.viewport.overlay_end = lines.len().saturating_sub(usize::from(inner.height));
     page::lines(pen, inner, lines, offset);
 }
 

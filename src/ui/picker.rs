@@ -10,7 +10,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use crate::app::{Action, App, Choice, Entry, Mode, Picker, PickerKind, Target};
+use crate::app::{App, Choice, Entry, Mode, Picker, PickerKind, Target};
 use crate::config::theme::Role;
 
 use super::overlay::size;
@@ -118,7 +118,6 @@ fn is_here(app: &App, choice: &Choice) -> bool {
         Choice::Context(name) => app.connection.identity.as_ref().is_some_and(|i| i.context == *name),
         Choice::Viewpoint(viewpoint) => app.viewpoint == *viewpoint,
         Choice::AllNamespaces => app.scope == Some(crate::model::NamespaceScope::All),
-        Choice::Action(Action::Services | Action::Pods) | Choice::Action(_) | Choice::Copy(_) => false,
-        Choice::Namespace(_) => false,
+        Choice::Action(_) | Choice::Copy(_) | Choice::Namespace(_) => false,
     }
 }

@@ -7,7 +7,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{App, Column as Sort};
+use crate::app::{App, Column as Sort, Pane};
 use crate::config::theme::Role;
 use crate::model::columns::{self, PodSummary};
 use crate::model::time::age;
@@ -42,7 +42,7 @@ fn layout(pen: &Pen<'_>, app: &App, room: u16) -> Layout {
         Column::new("NAMESPACE", widths.namespace).least(10, Cut::Middle).sort(Sort::Namespace),
         Column::new("NAME", widths.name).least(20, Cut::Middle).sort(Sort::Name),
         Column::new("READY", 5).gives_way(1),
-        Column::new("STATUS", STATUS_WIDTH).least(9, Cut::End).sort(Sort::Status),
+        Column::new("STATUS", STATUS_WIDTH).least(16, Cut::End).sort(Sort::Status),
         Column::new("RESTARTS", RESTARTS_WIDTH).least(9, Cut::End).gives_way(3).sort(Sort::Restarts),
         Column::new("AGE", AGE).right().gives_way(5).sort(Sort::Age),
         Column::new("IP", widths.ip).least(15, Cut::Middle).gives_way(4).sort(Sort::Address),
@@ -59,6 +59,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, heading: Rect, rows: Rect) {
     let table = &app.pods;
     let room = rows.width.saturating_sub(list::GUTTER);
     let layout = layout(pen, app, room);
+    pen.drawn.viewport.aside[Pane::Main.index()] = layout.aside();
     if heading.height > 0 {
         let sorted = match table.column {
             Sort::Namespace if !list::several_namespaces(app) => Sort::Name,

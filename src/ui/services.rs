@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use ratatui::layout::Rect;
 
-use crate::app::{App, Column as Sort};
+use crate::app::{App, Column as Sort, Pane};
 use crate::config::theme::Role;
 use crate::model::columns::{self, Width};
 use crate::model::time::age;
@@ -39,7 +39,7 @@ fn layout(pen: &Pen<'_>, app: &App, room: u16) -> Layout {
     let several = list::several_namespaces(app);
     let mut all = vec![
         Column::new("NAMESPACE", widths.namespace).least(10, Cut::Middle).sort(Sort::Namespace),
-        Column::new("NAME", widths.name).least(20, Cut::Middle).sort(Sort::Name),
+        Column::new("NAME", widths.name).least(16, Cut::Middle).sort(Sort::Name),
         Column::new("TYPE", 12).gives_way(3).sort(Sort::Type),
         Column::new("CLUSTER-IP", widths.cluster_ip).least(15, Cut::Middle).gives_way(2).sort(Sort::Address),
         Column::new("EXTERNAL-IP", widths.external_ip).least(15, Cut::Middle).gives_way(5),
@@ -63,6 +63,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, heading: Rect, rows: Rect) {
     let table = &app.services;
     let room = rows.width.saturating_sub(list::GUTTER);
     let layout = layout(pen, app, room);
+    pen.drawn.viewport.aside[Pane::Main.index()] = layout.aside();
     if heading.height > 0 {
         let sorted = match table.column {
             Sort::Namespace if !list::several_namespaces(app) => Sort::Name,

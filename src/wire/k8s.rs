@@ -8,6 +8,7 @@
 //! `pkg/runtime/generated.proto` (`Unknown`), `pkg/apis/meta/v1/generated.proto` (`ListMeta`, `WatchEvent`,
 //! `Status`), `pkg/util/framer`.
 
+mod gunzip;
 mod json;
 mod list;
 mod proto;
@@ -16,6 +17,7 @@ mod status;
 mod tests;
 mod watch;
 
+pub use gunzip::Gunzip;
 pub use json::{JsonList, JsonWatch};
 pub use list::ProtoList;
 pub use proto::{Envelope, unwrap};

@@ -17,7 +17,6 @@ use kdisco::ui::Look;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// No step of a journey takes longer than this, unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +59,7 @@ impl Runner {
             ..Overrides::default()
         };
         let options = Options {
-            source: Source::Cluster { overrides, scope },
+            source: Source::Cluster { overrides: Box::new(overrides), scope },
             known_namespaces: BTreeSet::new(),
             filter: String::new(),
             mouse: false,
@@ -74,7 +73,7 @@ impl Runner {
         let task = tokio::spawn(async move {
             let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a test terminal");
             let mut looping = Loop::new(options, Watched { screen: screen_sender, copied: copied_sender });
-            looping.run(&mut terminal, UnboundedReceiverStream::new(incoming)).await.expect("the loop ends well");
+            looping.run(&mut terminal, incoming).await.expect("the loop ends well");
         });
         Self { demo, events, screen, copied, task }
     }
@@ -99,10 +98,12 @@ impl Runner {
 
     /// Waits until the screen is as wanted.
     pub async fn sees(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        match tokio::time::timeout(PATIENCE, self.screen.wait_for(|text| wanted(text))).await {
-            Ok(Ok(text)) => text.clone(),
-            _ => panic!("never seen: {what}\n{}", self.screen.borrow().as_str()),
+        let seen = tokio::time::timeout(PATIENCE, self.screen.wait_for(|text| wanted(text))).await;
+        if let Ok(Ok(text)) = &seen {
+            return (*text).clone();
         }
+        drop(seen);
+        panic!("never seen: {what}\n{}", self.screen.borrow().as_str())
     }
 
     /// Waits until a text is on the screen.

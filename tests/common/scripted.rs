@@ -62,6 +62,12 @@ impl Asked {
         self.reply(status, "application/json", body.to_string());
     }
 
+    /// An answer that is compressed.
+    pub fn packed(self, content_type: &str, gzip: Vec<u8>) {
+        let body = Full::new(Bytes::from(gzip)).map_err(|e: Infallible| match e {}).boxed();
+        self.respond(200, &[("content-type", content_type), ("content-encoding", "gzip")], body);
+    }
+
     /// A refusal as the API server words it.
     pub fn refuse(self, code: u16, reason: &str, message: &str) {
         self.json(code, &status(code, reason, message));

@@ -13,7 +13,7 @@ use kdisco::model::pod::{
 use kdisco::model::snapshot::LoadEntry;
 use kdisco::model::time::Timestamp;
 use kdisco::model::{
-    AddressType, ClusterSnapshot, Endpoint, EndpointSlice, Hints, Kind, Labels, Load, Namespace,
+    AddressType, ClusterSnapshot, ConfigData, Endpoint, EndpointSlice, Hints, Kind, Labels, Load, Namespace,
     NamespaceScope, ObjectKey, Pod, Port, PortTarget, Protocol, Service, ServiceFacts, ServiceType,
     SlicePort, TargetRef, Text,
 };
@@ -251,10 +251,20 @@ impl World {
             pods: pods.into_iter().map(|(ns, list)| (ns, Arc::new(list))).collect(),
             services_of_pod: services_of_pod.into_iter().map(|(ns, index)| (ns, Arc::new(index))).collect(),
             namespaces: Arc::new(namespaces),
+            config_maps: Arc::new(BTreeMap::from([corefile()])),
             loads: loads(&Load::Live),
             ..ClusterSnapshot::default()
         }
     }
+}
+
+/// The Corefile that kubeadm writes.
+fn corefile() -> (ObjectKey, Arc<ConfigData>) {
+    let text = ".:53 {\n  errors\n  kubernetes cluster.local in-addr.arpa ip6.arpa {\n    pods insecure\n    \
+                fallthrough in-addr.arpa ip6.arpa\n    ttl 30\n  }\n  forward . /etc/resolv.conf\n  cache 30\n}\n";
+    let key = ObjectKey::new("kube-system", "coredns");
+    let data = BTreeMap::from([("Corefile".into(), text.as_bytes().into())]);
+    (key.clone(), Arc::new(ConfigData { key, data, binary: Box::default() }))
 }
 
 fn endpoint(pod: &Pod) -> Endpoint {
@@ -300,6 +310,18 @@ pub fn tutorial() -> ClusterSnapshot {
     let mut kubernetes = service("default", "kubernetes", &["10.96.0.1"], &["https:443/6443"], 41 * DAY);
     kubernetes.selector = Labels::default();
     world.add(kubernetes, 6443, vec![]);
+    world.services[0].1[0].endpoints = [Endpoint {
+        addresses: texts(&["192.168.1.2"]),
+        ready: Some(true),
+        serving: None,
+        terminating: None,
+        hostname: None,
+        node: None,
+        zone: None,
+        hints: Hints::default(),
+        target: None,
+    }]
+    .into();
     let my_app = |suffix: &str, ip: &str, node: &str, age| {
         pod("default", &format!("my-app-6d4cf56db6-{suffix}"), "my-app", ip, node, age)
     };
@@ -466,4 +488,18 @@ pub fn app(snapshot: ClusterSnapshot, scope: NamespaceScope) -> App {
 /// The explorer before it knows anything.
 pub fn connecting() -> App {
     App::start(now(), BTreeSet::new()).0
+}
+
+/// One Service with that many pods behind it.
+pub fn crowded(pods: usize) -> ClusterSnapshot {
+    let mut world = World::default();
+    let pods = (0..pods)
+        .map(|n| {
+            let ip = format!("10.244.{}.{}", n / 250, n % 250 + 1);
+            let p = pod("default", &format!("crowd-6d4cf56db6-{n:05}"), "crowd", &ip, "node-1", 3 * DAY);
+            if n % 7 == 6 { unready(p, HOUR) } else { p }
+        })
+        .collect();
+    world.add(service("default", "crowd", &["10.96.14.3"], &["http:80/8080"], 3 * DAY), 8080, pods);
+    world.snapshot()
 }

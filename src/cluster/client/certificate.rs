@@ -22,18 +22,24 @@ pub(super) fn dns_names(certificate: &[u8]) -> Vec<String> {
 
 /// The content of an extension (inside its outer SEQUENCE).
 fn extension<'a>(certificate: &'a [u8], id: &[u8]) -> Option<&'a [u8]> {
-    let (_, certificate) = element(certificate)?;
-    let (_, to_be_signed) = element(certificate.0)?;
-    let (_, extensions) = elements(to_be_signed.0).find(|(tag, _)| *tag == EXTENSIONS)?;
-    let (_, list) = element(extensions)?;
-    let (_, found) = elements(list.0).find(|(tag, content)| *tag == SEQUENCE && content.starts_with(id))?;
+    let to_be_signed = element(element(certificate)?.content)?.content;
+    let (_, extensions) = elements(to_be_signed).find(|(tag, _)| *tag == EXTENSIONS)?;
+    let list = element(extensions)?.content;
+    let (_, found) = elements(list).find(|(tag, content)| *tag == SEQUENCE && content.starts_with(id))?;
     // Behind the identifier an optional "critical" may stand.
     let (_, value) = elements(found).find(|(tag, _)| *tag == OCTET_STRING)?;
-    element(value).map(|(_, (content, _))| content)
+    element(value).map(|names| names.content)
 }
 
-/// Tag, (content, rest) of the DER element at the start of `data`.
-fn element(data: &[u8]) -> Option<(u8, (&[u8], &[u8]))> {
+/// One element of DER.
+struct Element<'a> {
+    tag: u8,
+    content: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// The DER element at the start of `data`, and what follows it.
+fn element(data: &[u8]) -> Option<Element<'_>> {
     let (&tag, data) = data.split_first()?;
     let (&first, mut data) = data.split_first()?;
     let mut length = usize::from(first);
@@ -43,15 +49,16 @@ fn element(data: &[u8]) -> Option<(u8, (&[u8], &[u8]))> {
         length = digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
         data = rest;
     }
-    Some((tag, data.split_at_checked(length)?))
+    let (content, rest) = data.split_at_checked(length)?;
+    Some(Element { tag, content, rest })
 }
 
 /// The elements of a constructed one, as far as they can be read.
 fn elements(mut data: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
-        let (tag, (content, rest)) = element(data)?;
-        data = rest;
-        Some((tag, content))
+        let next = element(data)?;
+        data = next.rest;
+        Some((next.tag, next.content))
     })
 }
 

@@ -18,7 +18,7 @@ use crate::cluster::kubeconfig::{Exec, Secret};
 use crate::cluster::{ApiError, ApiErrorKind};
 
 /// A plugin may wait for a person in a browser; it may not wait for ever.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 /// More than any credential needs.
 const MAX_OUTPUT: u64 = 4 << 20;
 /// So many lines of notices are kept.

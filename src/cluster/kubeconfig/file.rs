@@ -79,6 +79,8 @@ pub(super) struct Cluster {
     pub(super) tls_server_name: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     pub(super) insecure_skip_tls_verify: bool,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) disable_compression: bool,
     #[serde(default, deserialize_with = "text")]
     pub(super) certificate_authority: Option<String>,
     #[serde(default, deserialize_with = "text")]
@@ -124,7 +126,7 @@ pub(super) struct User {
     #[serde(default, rename = "tokenFile", deserialize_with = "text")]
     pub(super) token_file: Option<String>,
     #[serde(default, rename = "as", deserialize_with = "text")]
-    pub(super) as_user: Option<String>,
+    pub(super) impersonate: Option<String>,
     #[serde(default, deserialize_with = "text")]
     pub(super) as_uid: Option<String>,
     #[serde(default, deserialize_with = "nullable")]

@@ -35,6 +35,7 @@ pub(super) fn target(environment: &Environment, overrides: &Overrides) -> Result
         server,
         insecure: false,
         request_timeout: overrides.request_timeout,
+        compression: true,
         authorities,
         tls_server_name: None,
         identity: None,

@@ -30,7 +30,7 @@ impl Kubeconfig {
         let user_owner = user_name.unwrap_or_default();
         let impersonate = impersonate(
             Impersonate {
-                user: user.as_user.clone(),
+                user: user.impersonate.clone(),
                 uid: user.as_uid.clone(),
                 groups: user.as_groups.clone(),
                 extra: user.as_user_extra.clone(),
@@ -62,6 +62,7 @@ impl Kubeconfig {
                 CredentialSource::None
             },
             authorities,
+            compression: !cluster.disable_compression,
             tls_server_name: cluster.tls_server_name,
             impersonate,
             cluster: cluster_name.unwrap_or_default().to_owned(),

@@ -24,6 +24,8 @@ pub struct Target {
     pub insecure: bool,
     /// Bound for lists and single requests.
     pub request_timeout: Option<Duration>,
+    /// Answers may be compressed.
+    pub(in crate::cluster) compression: bool,
     /// PEM of the authorities to trust; `None` means the system's.
     pub(in crate::cluster) authorities: Option<Vec<u8>>,
     /// The name that the server's certificate must carry, where it is not that of the address.
@@ -93,6 +95,13 @@ pub(in crate::cluster) struct Impersonate {
 }
 
 impl Target {
+    /// Whether compressed lists are worth the work: not on this very machine, where the way costs nothing.
+    pub(in crate::cluster) fn compressed(&self) -> bool {
+        let host = self.server.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        self.compression && (!here || self.proxy.is_some())
+    }
+
     /// Whether a program is run to obtain the credential.
     pub fn uses_plugin(&self) -> bool {
         matches!(self.credential, CredentialSource::Exec { .. })

@@ -50,8 +50,8 @@ pub async fn list_once(
                 Load::Live
             }
             Err(error) => match &error.kind {
-                ApiErrorKind::Forbidden { verb, .. } if source.kind != Kind::Service => {
-                    Load::Forbidden { verb: verb.clone(), message: error.why.as_str().into() }
+                ApiErrorKind::Forbidden(denied) if source.kind != Kind::Service => {
+                    Load::Forbidden { verb: denied.verb.clone(), message: error.why.as_str().into() }
                 }
                 _ => return Err(error),
             },

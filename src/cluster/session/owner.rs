@@ -272,10 +272,9 @@ impl Owner {
         task.abort();
         self.sources.remove(&id);
         self.loading.remove(source);
-        match &source.name {
-            None => self.dirty |= self.store.drop_scope(source.kind, source.namespace.as_ref()),
-            // A wider watch covers it now, and will say what becomes of it.
-            Some(_) => {}
+        // A single object that is let go is covered by a wider watch now, which will say what becomes of it.
+        if source.name.is_none() {
+            self.dirty |= self.store.drop_scope(source.kind, source.namespace.as_ref());
         }
         // Finished tasks are of no interest any more.
         while self.tasks.try_join_next().is_some() {}

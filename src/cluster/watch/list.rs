@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use http::header;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -12,7 +13,7 @@ use crate::cluster::convert::{Converter, Encoding};
 use crate::cluster::store::{Delta, Object};
 use crate::cluster::{ApiError, ApiErrorKind};
 use crate::model::Load;
-use crate::wire::k8s::{JsonList, ListMeta, PROTOBUF, ProtoList, WireError};
+use crate::wire::k8s::{Gunzip, JsonList, ListMeta, PROTOBUF, ProtoList, WireError};
 
 /// Protobuf where the server can, JSON where it cannot.
 const ACCEPT: &str = "application/vnd.kubernetes.protobuf,application/json";
@@ -28,6 +29,7 @@ pub(in crate::cluster) struct Reading<'a> {
     converter: &'a Mutex<Converter>,
     body: Incoming,
     decoder: Decoder,
+    unpack: Option<Gunzip>,
     source: &'a Source,
     timing: &'a Timing,
 }
@@ -49,13 +51,15 @@ pub(in crate::cluster) async fn begin<'a>(
     let asked = Asked::of("list", source.kind, source.namespace.clone());
     let path = format!("{}{query}", path::list(source));
     let path = path.trim_end_matches(['?', '&']);
-    let answer = tokio::time::timeout(timing.head, client.get(path, accept(json), &asked)).await;
+    let answer = tokio::time::timeout(timing.head, client.get_large(path, accept(json), &asked)).await;
     let response = answer.map_err(|_| ApiError::timeout(what(source), timing.head))??;
     let decoder = match encoding(&content_type(&response))? {
         Encoding::Protobuf => Decoder::Proto(ProtoList::default()),
         Encoding::Json => Decoder::Json(JsonList::default()),
     };
-    Ok(Reading { converter, body: response.into_body(), decoder, source, timing })
+    let packed = response.headers().get(header::CONTENT_ENCODING).is_some_and(|v| v == "gzip");
+    let unpack = packed.then(Gunzip::default);
+    Ok(Reading { converter, body: response.into_body(), decoder, unpack, source, timing })
 }
 
 /// How an answer is encoded, by its content type.
@@ -90,11 +94,22 @@ impl Reading<'_> {
     /// The objects that the next bytes complete (there may be none); `None` when the list is complete.
     pub(in crate::cluster) async fn next(&mut self) -> Result<Option<Vec<Object>>, ApiError> {
         let frame = tokio::time::timeout(self.timing.stall, self.body.frame()).await;
-        let Some(frame) = frame.map_err(|_| ApiError::timeout(what(self.source), self.timing.stall))? else {
+        let frame = frame.map_err(|_| ApiError::timeout(what(self.source), self.timing.stall))?;
+        let frame = frame.transpose().map_err(|error| ApiError::transport(&error))?;
+        let chunk = frame.as_ref().map(|frame| frame.data_ref().map_or(&[][..], |data| data));
+        // At the end a compressed list may still have a last piece to give.
+        if chunk.is_none() && self.unpack.is_none() {
             return Ok(None);
-        };
-        let frame = frame.map_err(|error| ApiError::transport(&error))?;
-        let Some(chunk) = frame.data_ref() else { return Ok(Some(Vec::new())) };
+        }
+        let objects = self.decode(chunk).map_err(|error| wire(&error))?;
+        if chunk.is_none() {
+            self.unpack = None;
+        }
+        Ok(Some(objects))
+    }
+
+    /// The objects that a piece of the body completes; `None` is its end.
+    fn decode(&mut self, chunk: Option<&[u8]>) -> Result<Vec<Object>, WireError> {
         let mut objects = Vec::new();
         let mut converter = self.converter.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = self.source.kind;
@@ -106,12 +121,18 @@ impl Reading<'_> {
             }
             Ok::<_, WireError>(())
         };
-        match &mut self.decoder {
-            Decoder::Proto(list) => list.push(chunk, |item| take(item, Encoding::Protobuf)),
-            Decoder::Json(list) => list.push(chunk, |item| take(item, Encoding::Json)),
+        let decoder = &mut self.decoder;
+        let mut push = |plain: &[u8]| match decoder {
+            Decoder::Proto(list) => list.push(plain, |item| take(item, Encoding::Protobuf)),
+            Decoder::Json(list) => list.push(plain, |item| take(item, Encoding::Json)),
+        };
+        match (&mut self.unpack, chunk) {
+            (None, Some(chunk)) => push(chunk)?,
+            (Some(unpack), Some(chunk)) => unpack.push(chunk, push)?,
+            (Some(unpack), None) => unpack.finish(push)?,
+            (None, None) => {}
         }
-        .map_err(|error| wire(&error))?;
-        Ok(Some(objects))
+        Ok(objects)
     }
 
     /// What the list says about itself, once [`Self::next`] has said that it is complete.

@@ -5,7 +5,7 @@ use super::faults::{Failure, Faults};
 use super::request::{Query, Route, Target, View, route, verb, view};
 use super::rights::{Attributes, User};
 use super::status::Refusal;
-use super::{discovery, list, table, watch as watching, write};
+use super::{discovery, list, protobuf, table, watch as watching, write};
 use crate::demo::Clock;
 use crate::demo::stream;
 use crate::demo::stream::session::Forwarding;
@@ -217,7 +217,10 @@ async fn review(
         return Err(Refusal::not_allowed());
     }
     let body = read(request).await?;
-    let posted = serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+    let posted = match protobuf::review(&body) {
+        Some(posted) => posted,
+        None => serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()))?,
+    };
     let answer = asked.user.review(kind, &posted, &shared.faults).ok_or_else(Refusal::no_such_path)?;
     Ok(json(StatusCode::CREATED, &answer))
 }

@@ -233,10 +233,9 @@ impl Cluster {
                 return Answer::open(Open::Plugin(format!("kubernetes ({option})").into()));
             }
             if [RecordType::AXFR, RecordType::IXFR].contains(&kind) {
-                return match block.transfer.iter().any(|z| name.is_under(z)) {
-                    true => Answer::open(Open::Plugin("transfer".into())),
-                    false => Answer::empty(Rcode::Refused),
-                };
+                let handed_out = block.transfer.iter().any(|z| name.is_under(z));
+                let open = || Answer::open(Open::Plugin("transfer".into()));
+                return if handed_out { open() } else { Answer::empty(Rcode::Refused) };
             }
             let answer = self.by_kubernetes(plugin, zone, name, kind, depth);
             if answer.rcode != Some(Rcode::NxDomain) || !plugin.falls_through(name) {
@@ -379,3 +378,6 @@ fn put_back(answer: &mut Answer, looked_up: &str, asked: &str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The `kubernetes` plugin: from a name in one of its zones to records.
 //!
 //! Only [`answer`](super::answer) uses it, apart from [`Parsed`]. Sources: CoreDNS plugin/kubernetes (handler.go,
-//! kubernetes.go, parse.go, reverse.go, ns.go) and plugin/backend_lookup.go.
+//! kubernetes.go, parse.go, reverse.go, ns.go) and `plugin/backend_lookup.go`.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -161,10 +161,7 @@ impl Cluster {
             return if exists == Exists::Yes { Ok(Found::default()) } else { Err(no_namespace()) };
         }
         let Some(facts) = self.find(namespace, parsed.service) else {
-            return Err(match self.knows(Kind::Service, namespace) {
-                true => Miss::NameError,
-                false => unknown(format!("the Services of namespace {namespace} are not known")),
-            });
+            return Err(self.miss(Kind::Service, namespace));
         };
         if exists == Exists::Unknown {
             return Err(no_namespace());
@@ -185,6 +182,14 @@ impl Cluster {
         let key = facts.key();
         let base = format!("{}.{}.svc.{}", key.name, key.namespace, name.tail(ask.zone.len()));
         Ok(Found { base, service: Some(facts), hits: found, pod: None })
+    }
+
+    /// An object is not among those of its kind: NXDOMAIN, if all of them are known.
+    fn miss(&self, kind: Kind, namespace: &str) -> Miss {
+        if self.knows(kind, namespace) {
+            return Miss::NameError;
+        }
+        unknown(format!("the {} of namespace {namespace} are not known", kind.resource()))
     }
 
     /// kubernetes.go `findPods`.
@@ -211,10 +216,7 @@ impl Cluster {
             |p: &&crate::model::Pod| &*p.key.namespace == namespace && records::verified(p, ask.plugin);
         let pod = self.with_pod_ip(&text).find(here).map(|p| p.key.clone());
         if ask.plugin.pods == PodMode::Verified && pod.is_none() {
-            return Err(match self.knows(Kind::Pod, namespace) {
-                true => Miss::NameError,
-                false => unknown(format!("the pods of namespace {namespace} are not known")),
-            });
+            return Err(self.miss(Kind::Pod, namespace));
         }
         let base = format!("{label}.{namespace}.pod.{}", ask.zone);
         Ok(Found { base, pod: Some((ip, pod)), ..Found::default() })

@@ -20,7 +20,7 @@ pub struct Cluster {
     kubelet: KubeletDns,
     namespaces: HashMap<Text, usize>,
     /// Cluster addresses → position in the snapshot's Services.
-    cluster_ips: HashMap<IpAddr, Vec<u32>>,
+    service_ips: HashMap<IpAddr, Vec<u32>>,
     /// Ready endpoint addresses → positions of the Services that have them.
     endpoint_ips: HashMap<IpAddr, Vec<u32>>,
     /// Ready addresses of slices without a Service → positions in the snapshot's list of those.
@@ -52,7 +52,7 @@ impl Cluster {
         let kubelet = KubeletDns::of(snapshot, &domain);
         let mut out = Self {
             namespaces: snapshot.namespaces.iter().enumerate().map(|(i, n)| (n.name.clone(), i)).collect(),
-            cluster_ips: HashMap::with_capacity(snapshot.services.len()),
+            service_ips: HashMap::with_capacity(snapshot.services.len()),
             endpoint_ips: HashMap::with_capacity(snapshot.services.len()),
             stray_ips: HashMap::new(),
             pod_ips: HashMap::new(),
@@ -66,7 +66,7 @@ impl Cluster {
         let everything = Kubernetes::with_defaults(Vec::new());
         for (i, facts) in (0_u32..).zip(snapshot.services.iter()) {
             for ip in facts.service.addresses().filter_map(|ip| canonical(ip)) {
-                out.cluster_ips.entry(ip).or_default().push(i);
+                out.service_ips.entry(ip).or_default().push(i);
             }
             for ip in hits::ready(facts, &everything).filter_map(|(_, _, ip)| canonical(ip)) {
                 let services = out.endpoint_ips.entry(ip).or_default();
@@ -133,7 +133,7 @@ impl Cluster {
             return true;
         }
         let ip = super::Name::parse(&record.name).ok().and_then(|n| super::reverse::address_of(&n));
-        let Some(first) = ip.and_then(|ip| self.cluster_ips.get(&ip)).and_then(|i| i.first()) else {
+        let Some(first) = ip.and_then(|ip| self.service_ips.get(&ip)).and_then(|i| i.first()) else {
             return true;
         };
         Some(self.at(*first).key()) == record.service.as_ref() && record.pod.is_none()
@@ -153,7 +153,7 @@ impl Cluster {
 
     /// Services with that cluster address.
     pub(super) fn with_cluster_ip(&self, ip: IpAddr) -> impl Iterator<Item = &ServiceFacts> {
-        self.cluster_ips.get(&ip).into_iter().flatten().map(|i| self.at(*i))
+        self.service_ips.get(&ip).into_iter().flatten().map(|i| self.at(*i))
     }
 
     /// Services with a ready endpoint of that address.

@@ -3,7 +3,7 @@
 //! What it is not: the live steps (the PTR record of the `kubernetes` Service, the API server's certificate) belong to
 //! those who ask. Everybody may use it.
 
-use super::{Name, Server};
+use super::{Name, Server, reverse};
 use crate::model::{ClusterSnapshot, ObjectKey};
 
 /// The cluster domain and how it is known.
@@ -58,7 +58,7 @@ impl ClusterDomain {
     /// The domain as the objects tell it. `server` is the one of the same snapshot.
     pub fn of(snapshot: &ClusterSnapshot, server: &Server) -> Self {
         let from_corefile = || {
-            let name = server.kubernetes().find_map(|k| k.primary_zone())?.clone();
+            let name = in_corefile(server)?.clone();
             Some(Self { name, how: DomainSource::Corefile(server.source.clone()?) })
         };
         from_corefile().unwrap_or_else(|| without_corefile(snapshot))
@@ -68,6 +68,16 @@ impl ClusterDomain {
     pub fn text(&self) -> &str {
         self.name.as_str().trim_end_matches('.')
     }
+}
+
+/// The forward zone of the `kubernetes` plugin. Of several the one that the cache leaves alone, as kubeadm writes it
+/// for the kubelet's domain, else the first.
+fn in_corefile(server: &Server) -> Option<&Name> {
+    let block = server.blocks.iter().find(|b| b.kubernetes.is_some())?;
+    let forward = |z: &&Name| !["in-addr.arpa.", "ip6.arpa."].contains(&z.lower()) && !reverse::is_reverse(z);
+    let zones = || block.kubernetes.iter().flat_map(|k| &k.zones).filter(forward);
+    let disabled = |z: &&Name| block.cache.as_ref().is_some_and(|c| c.disabled.contains(z));
+    zones().find(disabled).or_else(|| zones().next())
 }
 
 /// The domain as the other ConfigMaps tell it.
@@ -158,6 +168,10 @@ mod tests {
             (name.as_str(), how.as_str()),
             ("one.local", "from the Corefile in ConfigMap kube-system/coredns")
         );
+        let two = ".:53 {\n kubernetes in-addr.arpa corp.local one.local\n cache 30 {\n disable success one.local\n}\n}\n";
+        assert_eq!(domain(&[("coredns", "Corefile", two)]).0, "one.local");
+        let plain = ".:53 {\n kubernetes in-addr.arpa corp.local one.local\n}\n";
+        assert_eq!(domain(&[("coredns", "Corefile", plain)]).0, "corp.local");
         assert_eq!(domain(&[KUBEADM, KUBELET]).0, "two.local");
         assert_eq!(domain(&[KUBELET]).0, "three.local");
         let (name, how) = domain(&[]);

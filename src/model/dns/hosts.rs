@@ -1,7 +1,7 @@
 //! The `/etc/hosts` that the kubelet writes for a pod: names in it never reach DNS.
 //!
 //! What it is not: the file of a pod on the host network begins with the node's own lines, which are not in the API.
-//! Everybody may use it. Source: Kubernetes pkg/kubelet/kubelet_pods.go (`managedHostsFileContent`,
+//! Everybody may use it. Source: Kubernetes `pkg/kubelet/kubelet_pods.go` (`managedHostsFileContent`,
 //! `GeneratePodHostNameAndDomain`).
 
 use std::net::IpAddr;

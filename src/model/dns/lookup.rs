@@ -211,11 +211,8 @@ impl Cluster {
         search: &[Text],
         steps: &mut Vec<LookupStep>,
     ) -> Result<(Reply, Vec<IpAddr>), String> {
-        let asked = match Name::parse(&query.name) {
-            Ok(asked) => asked,
-            // A name that is too long is not asked at all.
-            Err(_) => return Ok((Reply::NxDomain, Vec::new())),
-        };
+        // A name that is too long is not asked at all.
+        let Ok(asked) = Name::parse(&query.name) else { return Ok((Reply::NxDomain, Vec::new())) };
         let ask = |kind| self.serve(&asked, kind, Asker::Pod(pod), 0);
         let (a, aaaa) = (ask(RecordType::A), ask(RecordType::AAAA));
         let result = match a.open.as_ref().or(aaaa.open.as_ref()) {

@@ -56,7 +56,7 @@ pub struct ResolvConf {
 }
 
 const MAX_SERVERS: usize = 3;
-/// ExpandedDNSConfig, general since Kubernetes 1.28.
+/// `ExpandedDNSConfig`, general since Kubernetes 1.28.
 const MAX_SEARCHES: usize = 32;
 const MAX_SEARCH_CHARACTERS: usize = 2048;
 /// A search domain is a DNS name.
@@ -163,18 +163,15 @@ impl ResolvConf {
     }
 
     fn node_first(&mut self, kubelet: &KubeletDns) {
-        match &kubelet.node {
-            Some(node) => {
-                self.nameservers.clone_from(&node.nameservers);
-                self.add_searches(&node.search);
-                self.options.extend(node.options.iter().map(ToString::to_string));
-            }
-            None => {
-                self.node_search_at = Some(0);
-                self.node_servers = true;
-                self.node_options = true;
-            }
-        }
+        let Some(node) = &kubelet.node else {
+            self.node_search_at = Some(0);
+            self.node_servers = true;
+            self.node_options = true;
+            return;
+        };
+        self.nameservers.clone_from(&node.nameservers);
+        self.add_searches(&node.search);
+        self.options.extend(node.options.iter().map(ToString::to_string));
     }
 
     /// `dnsConfig` on top: lists grow without duplicates, options are merged by name and the pod's win.
@@ -244,19 +241,17 @@ impl ResolvConf {
         if let Some(at) = self.node_search_at {
             search.insert(at, "<the node's own domains>");
         }
-        let mut out = String::new();
+        let mut lines = Vec::new();
         if !search.is_empty() {
-            out += &format!("search {}\n", search.join(" "));
+            lines.push(format!("search {}", search.join(" ")));
         }
         if self.node_servers {
-            out += "nameserver <the node's own>\n";
+            lines.push("nameserver <the node's own>".to_owned());
         }
-        for server in &self.nameservers {
-            out += &format!("nameserver {server}\n");
-        }
+        lines.extend(self.nameservers.iter().map(|server| format!("nameserver {server}")));
         if !self.options.is_empty() {
-            out += &format!("options {}\n", self.options.join(" "));
+            lines.push(format!("options {}", self.options.join(" ")));
         }
-        out
+        lines.iter().flat_map(|line| [line, "\n"]).collect()
     }
 }

@@ -150,10 +150,9 @@ fn file_in(snapshot: &ClusterSnapshot, map: &ConfigData, path: &str) -> Option<S
     let key = ObjectKey::new(map.key.namespace.clone(), format!("{}-custom", map.key.name));
     let custom = snapshot.config_maps.get(&key)?;
     let (head, tail) = name.split_once('*').unwrap_or((name, ""));
-    let fits = |k: &Text| match name.contains('*') {
-        true => k.len() >= head.len() + tail.len() && k.starts_with(head) && k.ends_with(tail),
-        false => &**k == name,
-    };
+    let glob = name.contains('*');
+    let in_glob = |k: &str| k.len() >= head.len() + tail.len() && k.starts_with(head) && k.ends_with(tail);
+    let fits = |k: &Text| &**k == name || (glob && in_glob(k));
     Some(
         custom.data.keys().filter(|k| fits(k)).filter_map(|k| text_of(custom, k)).map(|t| t + "\n").collect(),
     )
@@ -237,7 +236,7 @@ impl Block {
             }
             // Behind `kubernetes` in plugin.cfg; `FROM TO…`.
             "forward" | "grpc" | "fanout" => {
-                self.behind.push(other(self.zones_or_all(d.args.get(..1).unwrap_or_default())))
+                self.behind.push(other(self.zones_or_all(d.args.get(..1).unwrap_or_default())));
             }
             "file" => self.behind.push(other(self.zones_or_all(d.args.get(1..).unwrap_or_default()))),
             "auto" | "secondary" | "etcd" => self.behind.push(other(self.zones_or_all(&d.args))),

@@ -40,7 +40,7 @@ pub fn findings(environment: &ContainerEnvironment, pod: &Pod) -> Vec<Finding> {
 /// Every finding about the containers that lack one Service's variables or hold old ones.
 pub fn service_findings(snapshot: &ClusterSnapshot, service: &Service) -> Vec<Finding> {
     let missing = containers_missing(snapshot, service);
-    let about = |code, pick: fn(&Miss) -> bool, what: &str| {
+    let about = |code, pick: fn(&Miss) -> bool, what: (&str, &str)| {
         let chosen: Vec<_> = missing.iter().filter(|m| pick(m)).collect();
         let mut cures: Vec<_> = chosen.iter().map(|m| m.cure.to_string()).collect();
         cures.sort();
@@ -49,7 +49,11 @@ pub fn service_findings(snapshot: &ClusterSnapshot, service: &Service) -> Vec<Fi
             code,
             severity: Severity::Warning,
             object: ObjectRef { kind: Kind::Service, key: service.key.clone() },
-            message: format!("{} {what} {}", count(chosen.len(), "running container"), service.key.name),
+            message: if chosen.len() == 1 {
+                format!("1 running container {} {}", what.0, service.key.name)
+            } else {
+                format!("{} running containers {} {}", chosen.len(), what.1, service.key.name)
+            },
             evidence: lines(chosen.iter().map(|m| format!("{} / {}: {}", m.pod.name, m.container, m.reason))),
             advice: lines(cures.into_iter()).join("; "),
         })
@@ -57,8 +61,12 @@ pub fn service_findings(snapshot: &ClusterSnapshot, service: &Service) -> Vec<Fi
     let older = |m: &Miss| matches!(m.verdict, Verdict::Absent { .. });
     let stale = |m: &Miss| matches!(m.verdict, Verdict::Stale { .. });
     [
-        about("pod-older-than-service", older, "started before it was created and lack the variables of"),
-        about("service-changed-after-start", stale, "started before the last change of"),
+        about("pod-older-than-service", older, ("lacks the variables of", "lack the variables of")),
+        about(
+            "service-changed-after-start",
+            stale,
+            ("may hold old variables of", "may hold old variables of"),
+        ),
     ]
     .into_iter()
     .flatten()

@@ -7,7 +7,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::config::theme::Role;
 
-use super::glyph::{Glyph, joint};
+use super::glyph::{Glyph, joint, side};
 use super::pen::Pen;
 use super::spans::Spans;
 
@@ -32,29 +32,25 @@ pub(in crate::ui) fn inner(area: Rect) -> Rect {
 
 /// Draws the borders of areas that may share edges; the focused one's last, so that it is whole.
 pub(in crate::ui) fn borders(pen: &mut Pen<'_>, areas: &[Rect], focused: Option<usize>) {
-    #[derive(Clone, Copy, Default)]
-    struct Sides {
-        up: bool,
-        right: bool,
-        down: bool,
-        left: bool,
-    }
-    let mut cells: BTreeMap<(u16, u16), Sides> = BTreeMap::new();
+    let mut cells: BTreeMap<(u16, u16), u8> = BTreeMap::new();
     for area in areas.iter().filter(|a| bordered(**a)) {
         let (last_x, last_y) = (area.right() - 1, area.bottom() - 1);
         for (x, y) in edge(*area) {
-            let sides = cells.entry((x, y)).or_default();
             let (flat, upright) = (y == area.y || y == last_y, x == area.x || x == last_x);
-            sides.left |= flat && x > area.x;
-            sides.right |= flat && x < last_x;
-            sides.up |= upright && y > area.y;
-            sides.down |= upright && y < last_y;
+            let sides = cells.entry((x, y)).or_default();
+            for (side, there) in [
+                (side::LEFT, flat && x > area.x),
+                (side::RIGHT, flat && x < last_x),
+                (side::UP, upright && y > area.y),
+                (side::DOWN, upright && y < last_y),
+            ] {
+                *sides |= if there { side } else { 0 };
+            }
         }
     }
     let style = pen.style(Role::Border);
-    for ((x, y), s) in cells {
-        let symbol = joint(s.up, s.right, s.down, s.left, pen.look.ascii);
-        pen.put(Position::new(x, y), 1, symbol, style);
+    for ((x, y), sides) in cells {
+        pen.put(Position::new(x, y), 1, joint(sides, pen.look.ascii), style);
     }
     if let Some(area) = focused.and_then(|f| areas.get(f)).filter(|a| bordered(**a)) {
         for (x, y) in edge(*area) {
@@ -100,11 +96,10 @@ fn padded(pen: &mut Pen<'_>, room: Rect, spans: &Spans<'_>) -> u16 {
     if room.width < 3 || spans.is_empty() {
         return 0;
     }
-    let plain = pen.style(Role::Text);
-    pen.put(room.as_position(), 1, " ", plain);
-    let used = pen.spans(Rect { x: room.x + 1, width: room.width - 2, ..room }, spans, None);
-    pen.put(Position::new(room.x + 1 + used, room.y), 1, " ", plain);
-    used + 2
+    // The look of the line must not show through.
+    let wide = u16::try_from(spans.width() + 2).unwrap_or(u16::MAX).min(room.width);
+    pen.clear(Rect { width: wide, ..room });
+    pen.spans(Rect { x: room.x + 1, width: wide - 2, ..room }, spans, None) + 2
 }
 
 /// Marks on the right border which part of a list of `len` rows is visible. Nothing where all of it is.

@@ -80,28 +80,51 @@ impl Glyph {
     }
 }
 
-/// A piece of a border by the sides that meet in it: up, right, down, left.
-pub(in crate::ui) fn joint(up: bool, right: bool, down: bool, left: bool, ascii: bool) -> &'static str {
-    if ascii {
-        return match (up || down, left || right) {
-            (true, true) => "+",
-            (true, false) => "|",
-            (false, true) => "-",
-            (false, false) => " ",
-        };
-    }
-    match (up, right, down, left) {
-        (false, false, false, false) => " ",
-        (true, false, true, false) | (true, false, false, false) | (false, false, true, false) => "│",
-        (false, true, false, true) | (false, true, false, false) | (false, false, false, true) => "─",
-        (false, true, true, false) => "╭",
-        (false, false, true, true) => "╮",
-        (true, true, false, false) => "╰",
-        (true, false, false, true) => "╯",
-        (true, true, true, false) => "├",
-        (true, false, true, true) => "┤",
-        (false, true, true, true) => "┬",
-        (true, true, false, true) => "┴",
-        (true, true, true, true) => "┼",
+/// The sides that meet in a piece of a border, to be added up.
+pub(in crate::ui) mod side {
+    /// Upwards.
+    pub(in crate::ui) const UP: u8 = 1;
+    /// To the right.
+    pub(in crate::ui) const RIGHT: u8 = 2;
+    /// Downwards.
+    pub(in crate::ui) const DOWN: u8 = 4;
+    /// To the left.
+    pub(in crate::ui) const LEFT: u8 = 8;
+}
+
+/// A piece of a border by the sides that meet in it.
+pub(in crate::ui) fn joint(sides: u8, ascii: bool) -> &'static str {
+    /// Indexed by the sum of the sides; a lone side is drawn as the whole line.
+    const PIECES: [&str; 16] =
+        [" ", "│", "─", "╰", "│", "│", "╭", "├", "─", "╯", "─", "┴", "╮", "┤", "┬", "┼"];
+    const PLAIN: [&str; 16] =
+        [" ", "|", "-", "+", "|", "|", "+", "+", "-", "+", "-", "+", "+", "+", "+", "+"];
+    let pieces = if ascii { PLAIN } else { PIECES };
+    pieces[usize::from(sides % 16)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::side::{DOWN, LEFT, RIGHT, UP};
+    use super::*;
+
+    #[test]
+    fn pieces_have_the_sides_they_are_asked_for() {
+        for (sides, piece) in [
+            (UP | DOWN, "│"),
+            (LEFT | RIGHT, "─"),
+            (RIGHT | DOWN, "╭"),
+            (LEFT | DOWN, "╮"),
+            (UP | RIGHT, "╰"),
+            (UP | LEFT, "╯"),
+            (UP | RIGHT | DOWN, "├"),
+            (UP | LEFT | DOWN, "┤"),
+            (LEFT | RIGHT | DOWN, "┬"),
+            (LEFT | RIGHT | UP, "┴"),
+            (LEFT | RIGHT | UP | DOWN, "┼"),
+        ] {
+            assert_eq!(joint(sides, false), piece);
+        }
+        assert_eq!((joint(UP | DOWN, true), joint(LEFT, true), joint(UP | LEFT, true)), ("|", "-", "+"));
     }
 }

@@ -20,7 +20,11 @@ pub(in crate::ui) fn open(pen: &mut Pen<'_>, area: Rect, columns: u16, rows: u16
         width: columns,
         height: rows,
     };
-    pen.clear(place);
+    // A blank at both sides keeps what lies below from being read into it.
+    pen.clear(
+        Rect { x: place.x.saturating_sub(1), width: place.width.saturating_add(2), ..place }
+            .intersection(area),
+    );
     pen.region(place, Target::Overlay);
     frame::borders(pen, &[place], Some(0));
     frame::title(pen, place, title, &Spans::new());

@@ -3,6 +3,8 @@
 //! It cleans, cuts and clips, so that no view has to think of it: nothing reaches a cell outside the buffer, and no
 //! control character reaches a cell at all.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::{Buffer, CellWidth};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -105,6 +107,7 @@ impl<'a> Pen<'a> {
             return 0;
         }
         let text = clean(text);
+        let text = if self.look.ascii { plain(text) } else { text };
         let (end, _) = self.buffer.set_stringn(at.x, at.y, &text, usize::from(columns), style);
         end - at.x
     }
@@ -177,6 +180,22 @@ impl<'a> Pen<'a> {
         let new = std::time::Duration::from_secs(seconds);
         self.drawn.next_tick = Some(self.drawn.next_tick.map_or(new, |old| old.min(new)));
     }
+}
+
+/// Our own prose without its typographic signs. What the cluster calls its objects stays as it is.
+fn plain(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text;
+    }
+    let one = |c| match c {
+        '…' => '~',
+        '→' | '›' => '>',
+        '·' | '–' | '—' => '-',
+        '’' => '\'',
+        '\u{fffd}' => '?',
+        other => other,
+    };
+    text.chars().map(one).collect::<String>().into()
 }
 
 /// A paint as ratatui understands it.

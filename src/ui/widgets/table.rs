@@ -117,22 +117,20 @@ pub(in crate::ui) struct Layout {
     places: Vec<Place>,
     frozen: usize,
     scroll: usize,
+    aside: usize,
 }
 
 impl Layout {
     /// Lays columns out in `room`. Scrolled aside, no column gives way and the first `frozen` ones stay.
     pub(in crate::ui) fn new(columns: Vec<Column>, room: u16, frozen: usize, scroll: usize) -> Self {
         let mut kept: Vec<usize> = (0..columns.len()).filter(|i| columns[*i].want > 0).collect();
+        let gaps = usize::from(GAP) * kept.len().saturating_sub(1);
+        let all = columns.iter().map(|c| c.want).sum::<usize>() + gaps;
+        let aside = all.saturating_sub(usize::from(room));
+        let scroll = scroll.min(aside);
         if scroll > 0 {
-            let all: usize = columns.iter().map(|c| c.want).sum::<usize>()
-                + usize::from(GAP) * kept.len().saturating_sub(1);
             let places = kept.iter().map(|i| Place { column: *i, width: narrow(columns[*i].want) }).collect();
-            return Self {
-                places,
-                scroll: scroll.min(all.saturating_sub(usize::from(room))),
-                columns,
-                frozen,
-            };
+            return Self { columns, places, frozen, scroll, aside };
         }
         let needed = |kept: &[usize], size: &dyn Fn(&Column) -> usize| -> usize {
             kept.iter().map(|i| size(&columns[*i])).sum::<usize>()
@@ -159,12 +157,22 @@ impl Layout {
         }
         let places =
             kept.into_iter().zip(widths).map(|(column, w)| Place { column, width: narrow(w) }).collect();
-        Self { columns, places, frozen: 0, scroll: 0 }
+        Self { columns, places, frozen: 0, scroll, aside }
     }
 
     /// Whether a column is shown.
     pub(in crate::ui) fn shows(&self, column: usize) -> bool {
         self.places.iter().any(|p| p.column == column)
+    }
+
+    /// By how much it can be scrolled to the right.
+    pub(in crate::ui) fn aside(&self) -> usize {
+        self.aside
+    }
+
+    /// Columns that a column got; 0 where it is not shown.
+    pub(in crate::ui) fn width(&self, column: usize) -> usize {
+        self.places.iter().find(|p| p.column == column).map_or(0, |p| usize::from(p.width))
     }
 
     /// Draws the headings, with the mark at the one that the list is sorted by.

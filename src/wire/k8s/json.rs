@@ -180,7 +180,7 @@ impl JsonList {
     /// A byte between values. `false`: it begins a value and is still to be read.
     fn outside(&mut self, byte: u8) -> Result<bool, WireError> {
         self.place = match (self.place, byte) {
-            (Place::Start, b'{') | (Place::BeforeKey, b',') => Place::BeforeKey,
+            (Place::Start, b'{') | (Place::BeforeKey, b',') | (Place::Items, b']') => Place::BeforeKey,
             (Place::BeforeKey, b'}') => Place::End,
             (Place::BeforeKey, b'"') => {
                 self.place = Place::Key;
@@ -196,7 +196,6 @@ impl JsonList {
                 return Ok(false);
             }
             (Place::Items, b',') => Place::Items,
-            (Place::Items, b']') => Place::BeforeKey,
             (Place::Items, _) => {
                 self.place = Place::Item;
                 return Ok(false);
@@ -314,7 +313,7 @@ fn members(event: &[u8]) -> Result<(EventType, &[u8]), WireError> {
             b"\"type\"" => {
                 kind = EventType::from(
                     value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(b""),
-                )
+                );
             }
             b"\"object\"" => object = Some(value),
             _ => {}

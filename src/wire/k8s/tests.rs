@@ -246,6 +246,32 @@ fn a_status_is_read_from_both_encodings() {
     assert_eq!(Status::from_body(b"<html>\n  sorry </html>").message, "<html> sorry </html>");
 }
 
+#[test]
+fn compressed_answers_are_unpacked_however_they_are_cut_and_must_be_complete() {
+    use std::io::Write;
+    let plain: Vec<u8> = (0..200_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(&plain).unwrap();
+    let packed = packer.finish().unwrap();
+    let unpack = |packed: &[u8], size: usize| {
+        let (mut gunzip, mut out) = (Gunzip::default(), Vec::new());
+        let mut take = |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            Ok::<_, WireError>(())
+        };
+        for chunk in packed.chunks(size) {
+            gunzip.push(chunk, &mut take)?;
+        }
+        gunzip.finish(&mut take)?;
+        Ok::<_, WireError>(out)
+    };
+    for size in [1, 7, 1000, packed.len()] {
+        assert_eq!(unpack(&packed, size).as_ref(), Ok(&plain), "chunks of {size}");
+    }
+    assert_eq!(unpack(&packed[..packed.len() - 9], 1000), Err(WireError::Truncated));
+    assert!(matches!(unpack(b"no gzip at all", 5), Err(WireError::Malformed(_))));
+}
+
 proptest! {
     #[test]
     fn any_items_survive_any_cutting(

@@ -22,6 +22,7 @@ pub enum PodMode {
 }
 
 /// The `kubernetes` plugin of one server block.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent option of the Corefile")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kubernetes {
     /// Zones it serves, reverse ones included.
@@ -258,6 +259,8 @@ pub struct Cache {
     pub success: (u32, u32),
     /// Least and greatest TTL of NXDOMAIN and NODATA.
     pub denial: (u32, u32),
+    /// Zones of which nothing is kept (`disable success ZONE`); kubeadm names the cluster domain there.
+    pub disabled: Vec<Name>,
 }
 
 impl Cache {
@@ -265,6 +268,11 @@ impl Cache {
     pub(super) fn new(d: &Directive, zones: &[Name]) -> Self {
         let ttl: Option<u32> = d.args.first().and_then(|a| a.parse().ok());
         let own: Vec<Name> = d.args[usize::from(ttl.is_some())..].iter().flat_map(|a| zones_of(a)).collect();
+        // `disable success|denial [ZONE…]`
+        let named = |word: &String| match word.as_str() {
+            "success" | "denial" => Vec::new(),
+            zone => zones_of(zone),
+        };
         let limits = |option: &str, default: u32| {
             let number = |i: usize| d.option(option).and_then(|a| a.get(i)).and_then(|n| n.parse().ok());
             (number(2).unwrap_or(5), number(1).or(ttl).unwrap_or(default))
@@ -273,6 +281,13 @@ impl Cache {
             zones: if own.is_empty() { zones.to_vec() } else { own },
             success: limits("success", 3600),
             denial: limits("denial", 1800),
+            disabled: d
+                .lines
+                .iter()
+                .filter(|l| l[0] == "disable")
+                .flat_map(|l| &l[1..])
+                .flat_map(named)
+                .collect(),
         }
     }
 

@@ -48,8 +48,7 @@ impl Rewrite {
         let words: Vec<&str> = d.args.iter().chain(d.lines.iter().flatten()).map(String::as_str).collect();
         let (goes_on, words) = match words.as_slice() {
             ["continue", rest @ ..] => (true, rest),
-            ["stop", rest @ ..] => (false, rest),
-            rest => (false, rest),
+            ["stop", rest @ ..] | rest => (false, rest),
         };
         Self { goes_on, rule: rule(words).unwrap_or_else(|| opaque("", None)) }
     }
@@ -100,11 +99,7 @@ fn required_text(pattern: &str) -> String {
                 Some(e) if e.is_ascii_punctuation() => Some(e),
                 _ => None,
             },
-            '[' => {
-                depth += 1;
-                None
-            }
-            '(' => {
+            '[' | '(' => {
                 depth += 1;
                 None
             }
