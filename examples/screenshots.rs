@@ -44,7 +44,7 @@ const SHOTS: &[Shot] = &[
         (150, 40),
         &[LIST, ("jjj", "MY_APP_SERVICE_HOST")],
     ),
-    shot("medium", "A list, and one pane with tabs", (100, 30), &[LIST, ("jjj", "3/3 ready")]),
+    shot("medium", "A list, and one pane with tabs", (100, 30), &[LIST, ("jjj", "Running")]),
     shot("narrow", "One pane at a time", (60, 16), &[LIST, ("jjj", "▸ my-app")]),
     shot(
         "filter",
@@ -117,6 +117,6 @@ async fn take(shot: &Shot, directory: &Path) -> std::io::Result<()> {
     explorer.quits().await;
     // The PNG is a convenience: without the converter there is none.
     let png = file.with_extension("png");
-    let _ = Command::new("rsvg-convert").arg("-o").arg(png).args(["--zoom", "1.5"]).arg(&file).status();
+    let _ = Command::new("rsvg-convert").arg("-o").arg(png).args(["--zoom", "1.2"]).arg(&file).status();
     Ok(())
 }

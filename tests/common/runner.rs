@@ -1,7 +1,7 @@
 //! The whole explorer without a terminal: the real event loop on a test backend, driven by keys as a person presses
 //! them, against the demo cluster. Shared by the journeys and the screenshots; neither uses all of it.
 
-#![expect(dead_code, reason = "shared by programs that use different parts of it")]
+#![expect(dead_code, unreachable_pub, reason = "shared by programs that use different parts of it")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
