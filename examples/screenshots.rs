@@ -22,7 +22,7 @@ struct Shot {
     size: (u16, u16),
     theme: &'static str,
     ascii: bool,
-    /// Keys, each with the text that has to be on the screen after them.
+    /// Keys, each with the text that has to be on the screen after them (with `!`: that has to be gone).
     steps: &'static [(&'static str, &'static str)],
 }
 
@@ -42,7 +42,7 @@ const SHOTS: &[Shot] = &[
         "explorer",
         "Services, and for the selected one its endpoints, DNS names and environment",
         (150, 40),
-        &[LIST, ("jjj", "MY_APP_SERVICE_HOST")],
+        &[LIST, ("jjj", "MY_APP_SERVICE_HOST"), ("", "!was not read: its"), ("", "!is being read")],
     ),
     shot("medium", "A list, and one pane with tabs", (100, 30), &[LIST, ("jjj", "Running")]),
     shot("narrow", "One pane at a time", (60, 16), &[LIST, ("jjj", "▸ my-app")]),
@@ -54,7 +54,12 @@ const SHOTS: &[Shot] = &[
     ),
     shot("help", "The keys, and what the marks say", (150, 48), &[LIST, ("?", "While typing")]),
     shot("palette", "Commands by name", (120, 34), &[LIST, (":", "Command")]),
-    shot("copy", "What can be copied of a Service", (120, 34), &[LIST, ("jjj", "▸ my-app"), ("Y", "Copy")]),
+    shot(
+        "copy",
+        "What can be copied of a Service",
+        (120, 34),
+        &[LIST, ("jjj", "Running"), ("", "!assumed"), ("Y", "Copy")],
+    ),
     shot("viewpoint", "From where to look", (120, 34), &[LIST, ("jjj", "Running"), ("@", "client-")]),
     shot("pods", "Pods, and the Services that lead to them", (150, 40), &[LIST, ("aP", "frontend-")]),
     shot("detail", "All about a Service", (130, 40), &[LIST, ("jjj", "Running"), ("\n", "Created")]),
@@ -82,12 +87,22 @@ const SHOTS: &[Shot] = &[
     },
     Shot {
         theme: "light",
-        ..shot("light", "The light theme", (130, 34), &[LIST, ("jjj", "MY_APP_SERVICE_HOST")])
+        ..shot(
+            "light",
+            "The light theme",
+            (130, 34),
+            &[LIST, ("jjj", "MY_APP_SERVICE_HOST"), ("", "!was not read: its"), ("", "!is being read")],
+        )
     },
     Shot {
         theme: "mono",
         ascii: true,
-        ..shot("ascii", "Without colours, in ASCII", (130, 34), &[LIST, ("jjj", "MY_APP_SERVICE_HOST")])
+        ..shot(
+            "ascii",
+            "Without colours, in ASCII",
+            (130, 34),
+            &[LIST, ("jjj", "MY_APP_SERVICE_HOST"), ("", "!was not read: its"), ("", "!is being read")],
+        )
     },
 ];
 
@@ -109,7 +124,10 @@ async fn take(shot: &Shot, directory: &Path) -> std::io::Result<()> {
     let mut explorer = Runner::with_look(look, shot.context, None, columns, rows).await;
     for (keys, wanted) in shot.steps {
         explorer.press(&keys.replace('\n', "<enter>"));
-        explorer.shows(wanted).await;
+        match wanted.strip_prefix('!') {
+            Some(gone) => explorer.sees(wanted, |screen| !screen.contains(gone)).await,
+            None => explorer.shows(wanted).await,
+        };
     }
     let backdrop = if shot.theme == "light" { Backdrop::Light } else { Backdrop::Dark };
     let file = directory.join(format!("{}.svg", shot.name));
