@@ -242,6 +242,7 @@ impl App {
             return;
         };
         self.refresh_settings();
+        self.keep_container(&subject);
         let made_from = self.made_from(&subject);
         let old = std::mem::replace(&mut self.panes.made_from, made_from);
         let new = self.panes.made_from.clone();
@@ -385,10 +386,14 @@ impl App {
         if let Viewpoint::Container { pod, container } = &self.viewpoint {
             return Some((pod.clone(), container.clone()));
         }
+        self.container_choice.clone().or_else(|| self.containers(subject).into_iter().next())
+    }
+
+    /// Stays with the container that is shown while it exists, whatever other pods come and go.
+    fn keep_container(&mut self, subject: &Subject) {
         let candidates = self.containers(subject);
-        match &self.container_choice {
-            Some(choice) if candidates.contains(choice) => Some(choice.clone()),
-            _ => candidates.into_iter().next(),
+        if self.container_choice.as_ref().is_none_or(|choice| !candidates.contains(choice)) {
+            self.container_choice = candidates.into_iter().next();
         }
     }
 

@@ -159,11 +159,12 @@ impl Server {
         let found = async {
             loop {
                 let news = self.waiting.news.notified();
-                let mut asked = self.waiting.asked.lock().unwrap();
-                if let Some(at) = asked.iter().position(&wanted) {
-                    return asked.remove(at);
+                {
+                    let mut asked = self.waiting.asked.lock().unwrap();
+                    if let Some(at) = asked.iter().position(&wanted) {
+                        return asked.remove(at);
+                    }
                 }
-                drop(asked);
                 news.await;
             }
         };

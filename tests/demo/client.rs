@@ -1,6 +1,6 @@
 //! A client of the demo: plain requests, watches, WebSockets, and SPDY in them or without.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+#![expect(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};

@@ -142,7 +142,7 @@ mod tests {
     fn long_names_lose_their_middle() {
         let name = "my-app-6d4cf56db6-x2k9q";
         assert_eq!(fit(name, 23, Cut::Middle, "…"), name);
-        assert_eq!(fit(name, 14, Cut::Middle, "…"), "my-app-…b6-x2k9q".replace("b6-", ""));
+        assert_eq!(fit(name, 14, Cut::Middle, "…"), "my-app-…-x2k9q");
         assert_eq!(fit(name, 10, Cut::End, "…"), "my-app-6d…");
         assert_eq!(fit(name, 1, Cut::Middle, "…"), "…");
         assert_eq!(fit(name, 0, Cut::Middle, "…"), "");
