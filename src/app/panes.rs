@@ -3,12 +3,14 @@
 //! Rows are made again only when what they show changed, and only for panes that are on the screen. A selection is
 //! text (an address, a record, a variable), so it stays on its line.
 
+mod environment;
+
 use std::sync::Arc;
 
 use crate::model::dns::resolvconf::{KubeletDns, ResolvConf};
 use crate::model::dns::search::Libc;
 use crate::model::dns::{self, ClusterDomain, NameForm, Record, Server, Zone};
-use crate::model::env::{self, ContainerEnvironment, NamespaceVariables, Origin};
+use crate::model::env::{self, ContainerEnvironment};
 use crate::model::join::{self, EndpointRow, PodService};
 use crate::model::snapshot::LoadEntry;
 use crate::model::{ClusterSnapshot, Finding, ObjectKey, Pod, Service, ServiceFacts, Text, diagnose};
@@ -369,7 +371,7 @@ impl App {
                     fetches: Some(&self.fetches),
                     ..env::Options::default()
                 };
-                Some(environment_of(&snapshot, &options, pod, container, subject))
+                Some(environment::of(&snapshot, &options, pod, container, subject))
             }
             (None, Subject::Service(facts)) if snapshot_knows_pods(&snapshot, facts) => {
                 Some(EnvironmentPane::Service(env::service_variables(&facts.service)))
@@ -480,45 +482,4 @@ fn snapshot_knows_pods(snapshot: &ClusterSnapshot, facts: &ServiceFacts) -> bool
         || snapshot
             .load(crate::model::Kind::Pod, &facts.key().namespace)
             .is_some_and(crate::model::Load::is_live)
-}
-
-fn environment_of(
-    snapshot: &ClusterSnapshot,
-    options: &env::Options<'_>,
-    pod: Arc<Pod>,
-    container: Text,
-    subject: &Subject,
-) -> EnvironmentPane {
-    let table = NamespaceVariables::new(snapshot, &pod.key.namespace);
-    // The caller has looked the container up.
-    let spec = pod.spec.container(&container);
-    let environment = match spec {
-        Some(spec) => env::predict(snapshot, &table, &pod, spec, options),
-        None => return EnvironmentPane::Service(Vec::new()),
-    };
-    let first = match subject {
-        Subject::Service(facts) => Some(facts.key()),
-        Subject::Pod(_) => None,
-    };
-    let rows = rows_of(&environment, first);
-    EnvironmentPane::Container { pod, container, environment: Box::new(environment), rows }
-}
-
-/// Groups: the selected Service's variables, what comes from the pod itself, then the other Services by name.
-fn rows_of(environment: &ContainerEnvironment, first: Option<&ObjectKey>) -> Vec<EnvRow> {
-    let mut groups: std::collections::BTreeMap<(u8, Option<&ObjectKey>), Vec<EnvRow>> =
-        std::collections::BTreeMap::new();
-    for variable in environment.variables() {
-        let service = if variable.origin == Origin::Service { variable.service } else { None };
-        let rank = match service {
-            Some(key) if Some(key) == first => 0,
-            None => 1,
-            Some(_) => 2,
-        };
-        groups.entry((rank, service)).or_default().push(EnvRow::Variable(variable.name.into()));
-    }
-    groups
-        .into_iter()
-        .flat_map(|((_, service), rows)| std::iter::once(EnvRow::Heading(service.cloned())).chain(rows))
-        .collect()
 }
