@@ -71,6 +71,14 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
     let options = Options {
         source,
         known_namespaces: names.into_iter().collect::<BTreeSet<_>>(),
+        context_namespaces: settings
+            .contexts
+            .keys()
+            .map(|name| {
+                let names = settings.namespaces_of(name).into_iter().map(Text::from).collect();
+                (name.as_str().into(), names)
+            })
+            .collect(),
         filter: explore.selector.as_ref().map(|s| format!("-l {s}")).unwrap_or_default(),
         mouse: settings.mouse.value,
         look: Look::new(theme, settings.ascii.value, settings.keymap.clone()),

@@ -30,6 +30,8 @@ pub struct Options {
     pub source: Source,
     /// Namespaces that the configuration names, for clusters whose namespaces may not be listed.
     pub known_namespaces: std::collections::BTreeSet<Text>,
+    /// The same for single contexts, by name.
+    pub context_namespaces: std::collections::BTreeMap<Text, std::collections::BTreeSet<Text>>,
     /// What the list is filtered by at first.
     pub filter: String,
     /// Whether to ask for mouse events.
@@ -136,6 +138,7 @@ impl<H> Loop<H> {
         let (messages, inbox) = mpsc::unbounded_channel();
         let (effects, snapshots) = Effects::new(options.source, messages);
         let (mut app, first) = App::start(options.clock.now(), options.known_namespaces);
+        app.context_namespaces = options.context_namespaces;
         app.start_filter(&options.filter);
         for line in options.notices {
             app.note(line);

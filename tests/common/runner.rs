@@ -76,6 +76,7 @@ impl Runner {
         let options = Options {
             source: Source::Cluster { overrides: Box::new(overrides), scope },
             known_namespaces: BTreeSet::new(),
+            context_namespaces: std::collections::BTreeMap::new(),
             filter: String::new(),
             mouse: false,
             look,
