@@ -13,7 +13,8 @@ fmt:
 
 # Lints, warnings are errors
 lint:
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --lib --bins --locked -- -D warnings
+    cargo clippy --all-targets --locked -- -D warnings -A clippy::pedantic -A clippy::unwrap_used -A clippy::print_stdout -A clippy::print_stderr -A unreachable_pub -A unfulfilled_lint_expectations
 
 # All tests
 test *ARGS:

@@ -6,6 +6,8 @@
 //! ```
 //! Prints a line per change of state, with the milliseconds since the start of the process' main function.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what it is for")]
+
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

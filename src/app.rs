@@ -23,7 +23,7 @@ mod choose;
 mod copy;
 mod keys;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub use action::{Action, Group, Mode};
@@ -53,6 +53,8 @@ pub struct App {
     narrow_scope: Option<NamespaceScope>,
     /// Namespaces that a person typed in or the configuration names, for clusters that may not be listed.
     pub known_namespaces: BTreeSet<Text>,
+    /// The same for single contexts, by name; they count once that context is connected to.
+    pub context_namespaces: BTreeMap<Text, BTreeSet<Text>>,
     /// Services or pods.
     pub view: MainView,
     /// The list of Services.
@@ -214,6 +216,9 @@ impl App {
     fn connected(&mut self, epoch: u64, identity: Identity, scope: NamespaceScope) -> Vec<Effect> {
         if epoch == self.connection.epoch {
             self.connection.problem = None;
+            if let Some(names) = self.context_namespaces.get(&identity.context) {
+                self.known_namespaces.extend(names.iter().cloned());
+            }
             self.connection.identity = Some(identity);
             if scope != NamespaceScope::All {
                 self.narrow_scope = Some(scope.clone());
@@ -227,6 +232,7 @@ impl App {
         if snapshot.epoch == self.connection.epoch {
             self.snapshot = snapshot;
             self.relist();
+            self.refresh_picker();
         }
         vec![]
     }

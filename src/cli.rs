@@ -9,6 +9,7 @@ pub mod facts;
 pub mod failure;
 pub mod list;
 pub mod live;
+pub mod log;
 pub mod names;
 pub mod report;
 pub mod run;

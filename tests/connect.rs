@@ -1,5 +1,7 @@
 //! Connecting as kubectl connects: real TLS handshakes, proxies and credential plugins, all on loopback.
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a helper must fail the test")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -27,8 +27,9 @@ async fn services_show_with_what_is_behind_them_and_the_panes_follow() {
 async fn the_client_that_is_older_than_mysql_lacks_its_variables() {
     let mut explorer = Runner::start("demo", None, 160, 48).await;
     explorer.shows("mysql").await;
-    explorer.press("@client/<enter>");
-    explorer.press("/mysql<enter>");
+    explorer.press("@client-");
+    explorer.sees("the client in the list, once pods are known", |s| s.contains("default/client-")).await;
+    explorer.press("<enter>/mysql<enter>");
     let screen = explorer.sees("the missing variable", |s| s.contains("MYSQL_SERVICE_HOST")).await;
     assert!(line(&screen, "MYSQL_SERVICE_HOST").contains('✗'), "{screen}");
     explorer.quits().await;
@@ -74,8 +75,11 @@ async fn namespaces_and_pods_are_a_key_away() {
 #[tokio::test]
 async fn without_rights_it_says_what_is_missing_and_shows_nothing_as_empty() {
     let mut explorer = Runner::start("demo-viewer", Some(NamespaceScope::All), 120, 40).await;
-    let screen = explorer.sees("the missing right", |s| s.contains("list services")).await;
-    assert!(!screen.contains("no Services"), "{screen}");
+    let screen = explorer.sees("its own namespace all the same", |s| line(s, "my-app").contains("3/3")).await;
+    assert!(line(&screen, "kdisco").contains("not allowed: services in the whole cluster"), "{screen}");
+    explorer
+        .sees("the missing right to pods", |s| s.contains("Not allowed: list pods in namespace default"))
+        .await;
     explorer.quits().await;
 }
 
@@ -90,6 +94,6 @@ async fn a_saved_selection_survives_a_pod_that_is_replaced() {
         explorer.demo.step(std::time::Duration::from_secs(1));
     }
     let after = explorer.sees("another picture", |s| *s != before).await;
-    assert!(line(&after, "my-app").contains("▸"), "{after}");
+    assert!(line(&after, "▸").contains("my-app"), "{after}");
     explorer.quits().await;
 }

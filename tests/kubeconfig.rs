@@ -1,5 +1,7 @@
 //! Kubeconfig files and flags, by kubectl's rules (client-go `tools/clientcmd`).
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a helper must fail the test")]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,7 @@ fn flags() -> Overrides {
     Overrides::default()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "flags are options")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -21,6 +21,8 @@ mod on_a_terminal {
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.env("HOME", "/nonexistent");
+        // Else it would start in the home directory.
+        command.cwd(std::env::temp_dir());
         command
     }
 

@@ -1,5 +1,7 @@
 //! Watches against a server that does what the test says: recovery, honesty about what is known, and no storms.
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a helper must fail the test")]
+
 #[path = "common/scripted.rs"]
 mod scripted;
 
@@ -58,10 +60,10 @@ async fn until(
     what: impl FnMut(&Arc<ClusterSnapshot>) -> bool,
 ) -> Arc<ClusterSnapshot> {
     let mut snapshots = connection.snapshots();
-    match tokio::time::timeout(PATIENCE, snapshots.wait_for(what)).await {
-        Ok(snapshot) => snapshot.unwrap().clone(),
-        Err(_) => panic!("it did not come to that; last: {:?}", connection.snapshots().borrow()),
+    if let Ok(snapshot) = tokio::time::timeout(PATIENCE, snapshots.wait_for(what)).await {
+        return snapshot.unwrap().clone();
     }
+    panic!("it did not come to that; last: {:?}", connection.snapshots().borrow());
 }
 
 fn names(snapshot: &ClusterSnapshot) -> Vec<String> {

@@ -67,6 +67,28 @@ impl App {
         self.overlays.push(Overlay::Picker(picker));
     }
 
+    /// Makes the open picker's entries again after the cluster changed: what was not known when it was opened is
+    /// offered as soon as it is. What is typed and selected stays.
+    pub(super) fn refresh_picker(&mut self) {
+        let Some(Overlay::Picker(picker)) = self.overlays.last() else { return };
+        let entries = match picker.kind {
+            PickerKind::Namespaces => self.namespace_entries(),
+            PickerKind::Viewpoint => self.viewpoint_entries(),
+            PickerKind::Palette | PickerKind::Contexts | PickerKind::Copy => return,
+        };
+        let page = self.layout.viewport.overlay_rows;
+        if let Some(Overlay::Picker(picker)) = self.overlays.last_mut()
+            && picker.entries != entries
+        {
+            let selected = picker.selected().map(|e| e.choice.clone());
+            picker.entries = entries;
+            picker.narrow(page);
+            let again =
+                picker.shown.iter().position(|i| Some(&picker.entries[*i].choice) == selected.as_ref());
+            picker.select(again.unwrap_or(0), page);
+        }
+    }
+
     fn palette_entries() -> Vec<Entry> {
         let commands = COMMANDS.iter().map(|(name, note)| Entry {
             label: (*name).to_owned(),

@@ -30,13 +30,11 @@ impl App {
             Pane::Dns => self.panes.records.get(row).map(|r| r.name.trim_end_matches('.').to_owned()),
             Pane::Environment => self.environment_text(row),
         };
-        match text {
-            Some(text) => self.copy(&text),
-            None => {
-                self.notify(Tone::Note, "there is nothing to copy here");
-                vec![]
-            }
+        if let Some(text) = text {
+            return self.copy(&text);
         }
+        self.notify(Tone::Note, "there is nothing to copy here");
+        vec![]
     }
 
     /// The shortest name of the selected Service that works from the viewpoint; a pod's address.

@@ -127,7 +127,7 @@ impl App {
             Action::PageUp => -page,
             Action::Top => isize::MIN,
             Action::Bottom => isize::MAX,
-            Action::Quit => return self.act_anywhere(action),
+            Action::Quit | Action::Redraw => return self.act_anywhere(action),
             Action::Back | Action::Help | Action::Detail | Action::Accept => {
                 self.overlays.pop();
                 return vec![];

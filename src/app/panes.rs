@@ -3,12 +3,14 @@
 //! Rows are made again only when what they show changed, and only for panes that are on the screen. A selection is
 //! text (an address, a record, a variable), so it stays on its line.
 
+mod environment;
+
 use std::sync::Arc;
 
 use crate::model::dns::resolvconf::{KubeletDns, ResolvConf};
 use crate::model::dns::search::Libc;
 use crate::model::dns::{self, ClusterDomain, NameForm, Record, Server, Zone};
-use crate::model::env::{self, ContainerEnvironment, NamespaceVariables, Origin};
+use crate::model::env::{self, ContainerEnvironment};
 use crate::model::join::{self, EndpointRow, PodService};
 use crate::model::snapshot::LoadEntry;
 use crate::model::{ClusterSnapshot, Finding, ObjectKey, Pod, Service, ServiceFacts, Text, diagnose};
@@ -204,7 +206,7 @@ impl Panes {
 
     pub(super) fn step(&mut self, pane: Pane, by: isize, page: usize) {
         self.with_cursor(pane, |cursor, panes, len| {
-            cursor.step(by, len, page, |row| panes.key_at(pane, row))
+            cursor.step(by, len, page, |row| panes.key_at(pane, row));
         });
     }
 
@@ -214,7 +216,7 @@ impl Panes {
 
     pub(super) fn scroll(&mut self, pane: Pane, by: isize, page: usize) {
         self.with_cursor(pane, |cursor, panes, len| {
-            cursor.scroll(by, len, page, |row| panes.key_at(pane, row))
+            cursor.scroll(by, len, page, |row| panes.key_at(pane, row));
         });
     }
 }
@@ -242,6 +244,7 @@ impl App {
             return;
         };
         self.refresh_settings();
+        self.keep_container(&subject);
         let made_from = self.made_from(&subject);
         let old = std::mem::replace(&mut self.panes.made_from, made_from);
         let new = self.panes.made_from.clone();
@@ -368,7 +371,7 @@ impl App {
                     fetches: Some(&self.fetches),
                     ..env::Options::default()
                 };
-                Some(environment_of(&snapshot, &options, pod, container, subject))
+                Some(environment::of(&snapshot, &options, pod, container, subject))
             }
             (None, Subject::Service(facts)) if snapshot_knows_pods(&snapshot, facts) => {
                 Some(EnvironmentPane::Service(env::service_variables(&facts.service)))
@@ -385,10 +388,14 @@ impl App {
         if let Viewpoint::Container { pod, container } = &self.viewpoint {
             return Some((pod.clone(), container.clone()));
         }
+        self.container_choice.clone().or_else(|| self.containers(subject).into_iter().next())
+    }
+
+    /// Stays with the container that is shown while it exists, whatever other pods come and go.
+    fn keep_container(&mut self, subject: &Subject) {
         let candidates = self.containers(subject);
-        match &self.container_choice {
-            Some(choice) if candidates.contains(choice) => Some(choice.clone()),
-            _ => candidates.into_iter().next(),
+        if self.container_choice.as_ref().is_none_or(|choice| !candidates.contains(choice)) {
+            self.container_choice = candidates.into_iter().next();
         }
     }
 
@@ -475,45 +482,4 @@ fn snapshot_knows_pods(snapshot: &ClusterSnapshot, facts: &ServiceFacts) -> bool
         || snapshot
             .load(crate::model::Kind::Pod, &facts.key().namespace)
             .is_some_and(crate::model::Load::is_live)
-}
-
-fn environment_of(
-    snapshot: &ClusterSnapshot,
-    options: &env::Options<'_>,
-    pod: Arc<Pod>,
-    container: Text,
-    subject: &Subject,
-) -> EnvironmentPane {
-    let table = NamespaceVariables::new(snapshot, &pod.key.namespace);
-    // The caller has looked the container up.
-    let spec = pod.spec.container(&container);
-    let environment = match spec {
-        Some(spec) => env::predict(snapshot, &table, &pod, spec, options),
-        None => return EnvironmentPane::Service(Vec::new()),
-    };
-    let first = match subject {
-        Subject::Service(facts) => Some(facts.key()),
-        Subject::Pod(_) => None,
-    };
-    let rows = rows_of(&environment, first);
-    EnvironmentPane::Container { pod, container, environment: Box::new(environment), rows }
-}
-
-/// Groups: the selected Service's variables, what comes from the pod itself, then the other Services by name.
-fn rows_of(environment: &ContainerEnvironment, first: Option<&ObjectKey>) -> Vec<EnvRow> {
-    let mut groups: std::collections::BTreeMap<(u8, Option<&ObjectKey>), Vec<EnvRow>> =
-        std::collections::BTreeMap::new();
-    for variable in environment.variables() {
-        let service = if variable.origin == Origin::Service { variable.service } else { None };
-        let rank = match service {
-            Some(key) if Some(key) == first => 0,
-            None => 1,
-            Some(_) => 2,
-        };
-        groups.entry((rank, service)).or_default().push(EnvRow::Variable(variable.name.into()));
-    }
-    groups
-        .into_iter()
-        .flat_map(|((_, service), rows)| std::iter::once(EnvRow::Heading(service.cloned())).chain(rows))
-        .collect()
 }

@@ -156,6 +156,16 @@ fn namespaces_can_be_typed_in_and_bad_names_are_refused() {
 }
 
 #[test]
+fn namespaces_that_are_configured_for_a_context_are_offered_in_it() {
+    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    app.context_namespaces.insert("prod".into(), BTreeSet::from(["hidden".into()]));
+    assert!(!app.namespace_names().contains("hidden"));
+    let identity = Identity { context: "prod".into(), ..Identity::default() };
+    app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
+    assert!(app.namespace_names().contains("hidden"));
+}
+
+#[test]
 fn several_namespaces_can_be_marked() {
     let mut app = explorer();
     press(&mut app, &[Action::Namespaces, Action::Down, Action::Toggle, Action::Toggle]);

@@ -40,6 +40,7 @@ pub struct Args {
 }
 
 /// What the explorer and every command work on, and how they look.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Clone, Default, clap::Args)]
 pub struct Explore {
     /// Kubeconfig file to use, instead of $KUBECONFIG or ~/.kube/config
@@ -129,8 +130,8 @@ pub struct Explore {
     /// Draw with ASCII alone
     #[arg(long, global = true, help_heading = LOOK)]
     pub ascii: bool,
-    /// No colours, as with $NO_COLOR
-    #[arg(long, global = true, help_heading = LOOK)]
+    /// No colours
+    #[arg(long, help = "No colours, as with $NO_COLOR", global = true, help_heading = LOOK)]
     pub no_color: bool,
     /// Configuration file, instead of ~/.config/kdisco/config.toml
     #[arg(long, global = true, value_name = "FILE", help_heading = LOOK)]
@@ -260,7 +261,11 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// Manual page, in roff
-    Man,
+    Man {
+        /// The page of this command
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
     /// Settings in force, and where each was set
     Config,
     /// Keys in force

@@ -58,12 +58,12 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
             clock = Box::new(OffsetClock::new(now));
             source
         }
-        Origin::Cluster => Source::Cluster { overrides, scope },
+        Origin::Cluster => Source::Cluster { overrides: Box::new(overrides), scope },
         Origin::Demo(scale) => {
             let demo = start_demo(scale.map(|s| (s.services, s.pods))).await?;
             overrides = Overrides { kubeconfig: Some(demo.kubeconfig().to_owned()), ..overrides };
             _demo = Some(demo);
-            Source::Cluster { overrides, scope }
+            Source::Cluster { overrides: Box::new(overrides), scope }
         }
     };
     let names: Vec<Text> = settings.namespaces_of("").into_iter().map(Text::from).collect();
@@ -71,6 +71,14 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
     let options = Options {
         source,
         known_namespaces: names.into_iter().collect::<BTreeSet<_>>(),
+        context_namespaces: settings
+            .contexts
+            .keys()
+            .map(|name| {
+                let names = settings.namespaces_of(name).into_iter().map(Text::from).collect();
+                (name.as_str().into(), names)
+            })
+            .collect(),
         filter: explore.selector.as_ref().map(|s| format!("-l {s}")).unwrap_or_default(),
         mouse: settings.mouse.value,
         look: Look::new(theme, settings.ascii.value, settings.keymap.clone()),

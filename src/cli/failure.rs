@@ -1,5 +1,6 @@
 //! How a command ends when it does not end well: three lines for a person, an exit code for a program.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -50,7 +51,7 @@ impl Failure {
 pub fn tell(out: &mut impl Write, word: &str, problem: &Problem) {
     let mut text = format!("{word}: {}\n", clean(&problem.what));
     for line in problem.why.lines().chain(problem.hint.lines()).filter(|line| !line.trim().is_empty()) {
-        text += &format!("  {}\n", clean(line));
+        let _ = writeln!(text, "  {}", clean(line));
     }
     let _ = out.write_all(text.as_bytes());
 }

@@ -106,7 +106,7 @@ pub fn print<R: Report>(report: &R, output: Output, out: &mut impl Write) -> io:
             out.write_all(b"\n")?;
         }
         Form::Yaml => {
-            serde_saphyr::to_io_writer(out, &Document { report, rows: &rows }).map_err(unwrap_io)?
+            serde_saphyr::to_io_writer(out, &Document { report, rows: &rows }).map_err(unwrap_io)?;
         }
         Form::Name => print_names(report, &rows, out)?,
         Form::Table | Form::Wide => {

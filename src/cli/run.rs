@@ -11,6 +11,7 @@ use super::facts::{self, Facts, Needs};
 use super::failure::{Exit, Failure, tell};
 use super::list::List;
 use super::live::Cluster;
+use super::log;
 use super::names::Query;
 use super::report::{self, Watch};
 use crate::app::Problem;
@@ -82,8 +83,14 @@ fn refused(error: &clap::Error) -> ExitCode {
 fn command(args: Args) -> Result<Exit, Stop> {
     let Args { explore, command } = args;
     let Some(command) = command else {
-        return Ok(super::explore::run(&explore, &settings(&explore)?)?);
+        let settings = settings(&explore)?;
+        log::start(&settings)?;
+        return Ok(super::explore::run(&explore, &settings)?);
     };
+    // Commands are scripts' own: settings that are about the screen do not concern them, nor what is wrong there.
+    if explore.log_file.is_some() {
+        log::start(&settings(&explore)?)?;
+    }
     let out = &mut io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let exit = match command {
         Command::Services { names, output } => list(&explore, &names, &List::Services, output, out)?,
@@ -98,8 +105,8 @@ fn command(args: Args) -> Result<Exit, Stop> {
             out.write_all(&script)?;
             Exit::Fine
         }
-        Command::Man => {
-            clap_mangen::Man::new(args::grammar()).render(out)?;
+        Command::Man { command } => {
+            manual(command.as_deref(), out)?;
             Exit::Fine
         }
         Command::Config => {
@@ -120,6 +127,20 @@ fn command(args: Args) -> Result<Exit, Stop> {
     };
     out.flush()?;
     Ok(exit)
+}
+
+/// The manual page of the program or of one command.
+fn manual(command: Option<&str>, out: &mut impl Write) -> Result<(), Stop> {
+    let mut grammar = args::grammar();
+    let Some(name) = command else { return Ok(clap_mangen::Man::new(grammar).render(out)?) };
+    // Flags that all commands have are handed down when the grammar is built.
+    grammar.build();
+    let page = grammar.find_subcommand(name).cloned().ok_or_else(|| {
+        let hint = "`kdisco --help` lists the commands.";
+        Failure::new(Exit::Usage, format!("there is no command \"{name}\""), "", hint)
+    })?;
+    let title = page.get_display_name().unwrap_or(name).to_owned();
+    Ok(clap_mangen::Man::new(page).title(title).render(out)?)
 }
 
 /// The settings; what is unknown in the file is told and does not stop.

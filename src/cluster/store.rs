@@ -147,7 +147,7 @@ impl Store {
         }
         match object {
             Object::Service(service) => self.services.insert(service),
-            Object::Slice(slice) => self.services.insert_slice(slice),
+            Object::Slice(slice) => self.services.insert_slice(&slice),
             Object::Pod(pod) => self.pods.insert(pod),
             Object::Namespace(namespace) => sorted::insert(&mut self.namespaces, namespace),
             Object::ConfigMap(data) => replace(&mut self.config_maps, data.key.clone(), data),

@@ -223,7 +223,8 @@ impl Settings {
                 "log" => self.take_log(&entry)?,
                 "keys" => self.take_keys(world, &entry)?,
                 unknown => {
-                    self.unknown.push(source.complain(name.span().start, unknown, unknown_key(unknown, KEYS)))
+                    let message = unknown_key(unknown, KEYS);
+                    self.unknown.push(source.complain(name.span().start, unknown, message));
                 }
             }
         }

@@ -82,5 +82,5 @@ fn log(shared: &Shared, target: &Target, query: &Query) -> Result<Answer, Refusa
     let tail =
         query.number("tailLines")?.and_then(|lines| usize::try_from(lines).ok()).unwrap_or(lines.len());
     let from = lines.len().saturating_sub(tail);
-    Ok(text(StatusCode::OK, lines[from..].iter().map(|line| format!("{line}\n")).collect::<String>()))
+    Ok(text(StatusCode::OK, lines[from..].join("\n") + "\n"))
 }

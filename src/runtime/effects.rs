@@ -22,7 +22,7 @@ pub enum Source {
     /// A cluster, by kubeconfig and flags.
     Cluster {
         /// The flags.
-        overrides: Overrides,
+        overrides: Box<Overrides>,
         /// Which namespaces to begin with; `None`: the context's own.
         scope: Option<NamespaceScope>,
     },
@@ -145,7 +145,7 @@ impl Effects {
                 let attempt = Attempt {
                     epoch,
                     context,
-                    overrides: overrides.clone(),
+                    overrides: (**overrides).clone(),
                     scope: scope.clone(),
                     messages: self.messages.clone(),
                     snapshots: self.snapshots.clone(),
@@ -181,7 +181,7 @@ impl Attempt {
     /// Reads the configuration and makes a client of it. Nothing is sent yet.
     fn open(&self) -> Result<(Client, NamespaceScope), Problem> {
         let kubeconfig =
-            Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(config_problem)?;
+            Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(|e| config_problem(&e))?;
         let contexts = kubeconfig.contexts().into_iter().map(|c| ContextInfo {
             name: c.name.into(),
             cluster: c.cluster.into(),
@@ -193,7 +193,7 @@ impl Attempt {
             Some(context) => kubeconfig.target_of(context),
             None => kubeconfig.target(),
         }
-        .map_err(config_problem)?;
+        .map_err(|e| config_problem(&e))?;
         let identity = Identity {
             context: target.context.as_str().into(),
             cluster: target.cluster.as_str().into(),
@@ -268,7 +268,7 @@ async fn read_dns_settings(connection: &Connection) {
     }
 }
 
-fn config_problem(error: KubeconfigError) -> Problem {
+fn config_problem(error: &KubeconfigError) -> Problem {
     let hint = error.hint();
     Problem { what: "The configuration can't be used".to_owned(), why: error.to_string(), hint }
 }

@@ -30,6 +30,8 @@ pub struct Options {
     pub source: Source,
     /// Namespaces that the configuration names, for clusters whose namespaces may not be listed.
     pub known_namespaces: std::collections::BTreeSet<Text>,
+    /// The same for single contexts, by name.
+    pub context_namespaces: std::collections::BTreeMap<Text, std::collections::BTreeSet<Text>>,
     /// What the list is filtered by at first.
     pub filter: String,
     /// Whether to ask for mouse events.
@@ -136,6 +138,7 @@ impl<H> Loop<H> {
         let (messages, inbox) = mpsc::unbounded_channel();
         let (effects, snapshots) = Effects::new(options.source, messages);
         let (mut app, first) = App::start(options.clock.now(), options.known_namespaces);
+        app.context_namespaces = options.context_namespaces;
         app.start_filter(&options.filter);
         for line in options.notices {
             app.note(line);
@@ -238,8 +241,8 @@ impl<H> Loop<H> {
     {
         match self.input.translate(event, self.app.mode(), &self.look.keymap, &self.regions, self.area) {
             Asked::Message(message) => self.take(message, terminal),
-            Asked::Resize => self.redraw = true,
-            Asked::Nothing => {}
+            // The frame that follows takes the new size by itself.
+            Asked::Resize | Asked::Nothing => {}
         }
     }
 
@@ -273,7 +276,11 @@ impl<H> Loop<H> {
     {
         self.app.update(Message::Tick(self.clock.now()));
         if std::mem::take(&mut self.redraw) {
-            terminal.clear().map_err(io::Error::other)?;
+            // Not `clear`: that asks the terminal for the cursor and waits for an answer among the keys.
+            let size = terminal.size().map_err(io::Error::other)?;
+            terminal
+                .resize(Rect::from((ratatui::layout::Position::ORIGIN, size)))
+                .map_err(io::Error::other)?;
         }
         let mut drawn = self.frame(terminal)?;
         // The state learns how much room there is from the frame; where that changes what is shown (paging,

@@ -23,9 +23,9 @@ const VERSION: u16 = 3;
 const HEAD: usize = 8;
 /// The largest length that a frame can state.
 const LONGEST: usize = 0x00ff_ffff;
-/// Flag of DATA, SYN_STREAM, SYN_REPLY and HEADERS: the sender sends no more on this stream.
+/// Flag of every frame of a stream but `RST_STREAM` and `WINDOW_UPDATE`: the sender sends no more on this stream.
 const FLAG_FIN: u8 = 1;
-/// Flag of SYN_STREAM: the receiver may not send on this stream.
+/// Flag of `SYN_STREAM`: the receiver may not send on this stream.
 const FLAG_UNIDIRECTIONAL: u8 = 2;
 
 const SYN_STREAM: u16 = 1;
@@ -362,9 +362,11 @@ impl Encoder {
     /// When the payload is longer than a frame can be (16 MiB).
     pub fn data_head(id: u32, fin: bool, length: usize) -> Result<[u8; HEAD], Error> {
         let size = u32::try_from(length).ok().filter(|_| length <= LONGEST).ok_or(Error::TooLarge)?;
-        let [a, b, c, d] = (id & 0x7fff_ffff).to_be_bytes();
-        let [_, x, y, z] = size.to_be_bytes();
-        Ok([a, b, c, d, u8::from(fin), x, y, z])
+        let [first, second] = [id & 0x7fff_ffff, u32::from(fin) << 24 | size].map(u32::to_be_bytes);
+        let mut head = [0; HEAD];
+        head[..4].copy_from_slice(&first);
+        head[4..].copy_from_slice(&second);
+        Ok(head)
     }
 
     /// Appends a frame to `out`. Frames have to be sent in the order in which they were encoded.

@@ -1,5 +1,7 @@
 //! A program on a real terminal of its own: a pseudo terminal, with a screen that understands what it writes.
 
+#![expect(dead_code, reason = "the tests and the bench use different parts of it")]
+
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::sync::mpsc;

@@ -1,5 +1,7 @@
 //! The whole explorer without a terminal: the real event loop on a test backend, driven by keys as a person presses
-//! them, against the demo cluster.
+//! them, against the demo cluster. Shared by the journeys and the screenshots; neither uses all of it.
+
+#![expect(dead_code, unreachable_pub, reason = "shared by programs that use different parts of it")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use kdisco::runtime::{Options, Source};
 use kdisco::ui::Look;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use tokio::sync::{mpsc, watch};
 
 /// No step of a journey takes longer than this, unless something is broken.
@@ -23,13 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What stands for the terminal: it publishes every frame as text, and takes copies.
 struct Watched {
-    screen: watch::Sender<String>,
+    screen: watch::Sender<(String, Buffer)>,
     copied: mpsc::UnboundedSender<String>,
 }
 
 impl Host<TestBackend> for Watched {
     fn end_frame(&mut self, terminal: &mut Terminal<TestBackend>) {
-        self.screen.send_replace(terminal.backend().to_string());
+        self.screen.send_replace((terminal.backend().to_string(), terminal.backend().buffer().clone()));
     }
 
     fn copy(&mut self, _: &mut Terminal<TestBackend>, text: &str) -> CopyOutcome {
@@ -43,7 +46,7 @@ pub struct Runner {
     /// The cluster that it looks at.
     pub demo: Demo,
     events: mpsc::UnboundedSender<Event>,
-    screen: watch::Receiver<String>,
+    screen: watch::Receiver<(String, Buffer)>,
     copied: mpsc::UnboundedReceiver<String>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -51,6 +54,18 @@ pub struct Runner {
 impl Runner {
     /// Starts it on the demo's context of that name, on a screen of that size.
     pub async fn start(context: &str, scope: Option<NamespaceScope>, columns: u16, rows: u16) -> Self {
+        let look = Look::new(Theme::default(), false, Keymap::default());
+        Self::with_look(look, context, scope, columns, rows).await
+    }
+
+    /// The same with another look.
+    pub async fn with_look(
+        look: Look,
+        context: &str,
+        scope: Option<NamespaceScope>,
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let options = demo::Options { clock: demo::Clock::Stepped, script: true, ..demo::Options::default() };
         let demo = demo::start(options).await.expect("the demo starts");
         let overrides = Overrides {
@@ -59,16 +74,17 @@ impl Runner {
             ..Overrides::default()
         };
         let options = Options {
-            source: Source::Cluster { overrides, scope },
+            source: Source::Cluster { overrides: Box::new(overrides), scope },
             known_namespaces: BTreeSet::new(),
+            context_namespaces: std::collections::BTreeMap::new(),
             filter: String::new(),
             mouse: false,
-            look: Look::new(Theme::default(), false, Keymap::default()),
+            look,
             notices: vec![],
             clock: Box::new(SystemClock),
         };
         let (events, incoming) = mpsc::unbounded_channel();
-        let (screen_sender, screen) = watch::channel(String::new());
+        let (screen_sender, screen) = watch::channel((String::new(), Buffer::default()));
         let (copied_sender, copied) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a test terminal");
@@ -98,12 +114,17 @@ impl Runner {
 
     /// Waits until the screen is as wanted.
     pub async fn sees(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let seen = tokio::time::timeout(PATIENCE, self.screen.wait_for(|text| wanted(text))).await;
-        if let Ok(Ok(text)) = &seen {
-            return (*text).clone();
+        let seen = tokio::time::timeout(PATIENCE, self.screen.wait_for(|(text, _)| wanted(text))).await;
+        if let Ok(Ok(screen)) = &seen {
+            return screen.0.clone();
         }
         drop(seen);
-        panic!("never seen: {what}\n{}", self.screen.borrow().as_str())
+        panic!("never seen: {what}\n{}", self.screen.borrow().0)
+    }
+
+    /// The cells of the screen as they are now.
+    pub fn cells(&self) -> Buffer {
+        self.screen.borrow().1.clone()
     }
 
     /// Waits until a text is on the screen.

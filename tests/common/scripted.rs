@@ -18,68 +18,70 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// Nothing in these tests takes longer, unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 type Body = BoxBody<Bytes, io::Error>;
 
 /// A request that waits for its answer.
-pub struct Asked {
-    pub path: String,
-    pub query: String,
-    pub headers: HeaderMap,
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
     reply: oneshot::Sender<Response<Body>>,
 }
 
 /// The rest of an answer that has begun.
-pub struct Stream(mpsc::Sender<Result<Frame<Bytes>, io::Error>>);
+pub(crate) struct Stream(mpsc::Sender<Result<Frame<Bytes>, io::Error>>);
 
 impl Stream {
-    pub async fn send(&self, text: impl Into<Bytes>) {
+    pub(crate) async fn send(&self, text: impl Into<Bytes>) {
         self.0.send(Ok(Frame::data(text.into()))).await.expect("nobody reads this answer any more");
     }
 
     /// Cuts the connection in the middle.
-    pub async fn cut(self) {
+    pub(crate) async fn cut(self) {
         let _ = self.0.send(Err(io::Error::other("cut"))).await;
     }
 
     /// Ends the answer as it should end.
-    pub fn end(self) {}
+    pub(crate) fn end(self) {
+        drop(self.0);
+    }
 
     /// Returns when the client has gone.
-    pub async fn gone(self) {
+    pub(crate) async fn gone(self) {
         tokio::time::timeout(PATIENCE, self.0.closed()).await.expect("the client still reads");
     }
 }
 
 impl Asked {
-    pub fn reply(self, status: u16, content_type: &str, body: impl Into<Bytes>) {
+    pub(crate) fn reply(self, status: u16, content_type: &str, body: impl Into<Bytes>) {
         let body = Full::new(body.into()).map_err(|e: Infallible| match e {}).boxed();
         self.respond(status, &[("content-type", content_type)], body);
     }
 
-    pub fn json(self, status: u16, body: &serde_json::Value) {
+    pub(crate) fn json(self, status: u16, body: &serde_json::Value) {
         self.reply(status, "application/json", body.to_string());
     }
 
     /// An answer that is compressed.
-    pub fn packed(self, content_type: &str, gzip: Vec<u8>) {
+    pub(crate) fn packed(self, content_type: &str, gzip: Vec<u8>) {
         let body = Full::new(Bytes::from(gzip)).map_err(|e: Infallible| match e {}).boxed();
         self.respond(200, &[("content-type", content_type), ("content-encoding", "gzip")], body);
     }
 
     /// A refusal as the API server words it.
-    pub fn refuse(self, code: u16, reason: &str, message: &str) {
+    pub(crate) fn refuse(self, code: u16, reason: &str, message: &str) {
         self.json(code, &status(code, reason, message));
     }
 
-    pub fn refuse_with(self, code: u16, headers: &[(&str, &str)], message: &str) {
+    pub(crate) fn refuse_with(self, code: u16, headers: &[(&str, &str)], message: &str) {
         let body =
             Full::new(Bytes::from(status(code, "", message).to_string())).map_err(|e: Infallible| match e {});
         self.respond(code, headers, body.boxed());
     }
 
-    pub fn stream(self, content_type: &str) -> Stream {
+    pub(crate) fn stream(self, content_type: &str) -> Stream {
         let (sender, receiver) = mpsc::channel(16);
         let stream = futures_util::stream::unfold(receiver, |mut receiver: mpsc::Receiver<_>| async {
             receiver.recv().await.map(|item| (item, receiver))
@@ -96,16 +98,16 @@ impl Asked {
         let _ = self.reply.send(response.body(body).unwrap());
     }
 
-    pub fn is_watch(&self) -> bool {
+    pub(crate) fn is_watch(&self) -> bool {
         self.query.contains("watch=true")
     }
 
-    pub fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
-pub fn status(code: u16, reason: &str, message: &str) -> serde_json::Value {
+pub(crate) fn status(code: u16, reason: &str, message: &str) -> serde_json::Value {
     serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message})
 }
 
@@ -119,14 +121,14 @@ struct Waiting {
 }
 
 /// The server. Dropping it stops it.
-pub struct Server {
-    pub url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     waiting: Arc<Waiting>,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let waiting = Arc::<Waiting>::default();
@@ -150,43 +152,45 @@ impl Server {
     }
 
     /// From now on this path is an empty list, and its watch is silent.
-    pub fn quiet(&self, path: &str) {
+    pub(crate) fn quiet(&self, path: &str) {
         self.waiting.quiet.lock().unwrap().insert(path.to_owned());
     }
 
     /// Waits for the next request that the test is interested in.
-    pub async fn wait(&self, wanted: impl Fn(&Asked) -> bool) -> Asked {
+    pub(crate) async fn wait(&self, wanted: impl Fn(&Asked) -> bool) -> Asked {
         let found = async {
             loop {
                 let news = self.waiting.news.notified();
-                let mut asked = self.waiting.asked.lock().unwrap();
-                if let Some(at) = asked.iter().position(&wanted) {
-                    return asked.remove(at);
+                if let Some(asked) = self.take(&wanted) {
+                    return asked;
                 }
-                drop(asked);
                 news.await;
             }
         };
-        match tokio::time::timeout(PATIENCE, found).await {
-            Ok(asked) => asked,
-            Err(_) => {
-                let asked = self.waiting.asked.lock().unwrap();
-                let paths: Vec<_> = asked.iter().map(|a| format!("{}?{}", a.path, a.query)).collect();
-                panic!("the request did not come; waiting are {paths:?}");
-            }
+        if let Ok(asked) = tokio::time::timeout(PATIENCE, found).await {
+            return asked;
         }
+        let asked = self.waiting.asked.lock().unwrap();
+        let paths: Vec<_> = asked.iter().map(|a| format!("{}?{}", a.path, a.query)).collect();
+        panic!("the request did not come; waiting are {paths:?}");
     }
 
-    pub async fn list(&self, path: &str) -> Asked {
+    fn take(&self, wanted: impl Fn(&Asked) -> bool) -> Option<Asked> {
+        let mut asked = self.waiting.asked.lock().unwrap();
+        let at = asked.iter().position(wanted)?;
+        Some(asked.remove(at))
+    }
+
+    pub(crate) async fn list(&self, path: &str) -> Asked {
         self.wait(|a| a.path == path && !a.is_watch()).await
     }
 
-    pub async fn watch(&self, path: &str) -> Asked {
+    pub(crate) async fn watch(&self, path: &str) -> Asked {
         self.wait(|a| a.path == path && a.is_watch()).await
     }
 
     /// Whether such a request waits at this moment.
-    pub fn has(&self, wanted: impl Fn(&Asked) -> bool) -> bool {
+    pub(crate) fn has(&self, wanted: impl Fn(&Asked) -> bool) -> bool {
         self.waiting.asked.lock().unwrap().iter().any(wanted)
     }
 }
@@ -217,12 +221,12 @@ async fn answer(shared: Arc<Waiting>, request: Request<Incoming>) -> Result<Resp
 }
 
 /// A list as JSON.
-pub fn list(kind: &str, version: &str, items: &[serde_json::Value]) -> serde_json::Value {
+pub(crate) fn list(kind: &str, version: &str, items: &[serde_json::Value]) -> serde_json::Value {
     serde_json::json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items})
 }
 
 /// A Service as JSON.
-pub fn service(namespace: &str, name: &str, version: &str) -> serde_json::Value {
+pub(crate) fn service(namespace: &str, name: &str, version: &str) -> serde_json::Value {
     serde_json::json!({
         "metadata": {"namespace": namespace, "name": name, "uid": name, "resourceVersion": version},
         "spec": {"clusterIP": "10.0.0.1", "type": "ClusterIP", "ports": [{"port": 80, "protocol": "TCP"}]}
@@ -230,6 +234,6 @@ pub fn service(namespace: &str, name: &str, version: &str) -> serde_json::Value 
 }
 
 /// A line of a watch.
-pub fn event(kind: &str, object: &serde_json::Value) -> String {
+pub(crate) fn event(kind: &str, object: &serde_json::Value) -> String {
     format!("{}\n", serde_json::json!({"type": kind, "object": object}))
 }

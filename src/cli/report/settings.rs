@@ -15,31 +15,31 @@ pub fn toml(settings: &Settings) -> String {
         None => text += "# file: none, as there is no home directory\n",
     }
     let mut lines = vec![
-        line("theme", &settings.theme, toml::Value::from(settings.theme.value.as_str())),
-        line("color", &settings.color, settings.color.value.into()),
-        line("ascii", &settings.ascii, settings.ascii.value.into()),
-        line("mouse", &settings.mouse, settings.mouse.value.into()),
-        line("namespaces", &settings.namespaces, list(&settings.namespaces.value)),
+        line("theme", &settings.theme, &toml::Value::from(settings.theme.value.as_str())),
+        line("color", &settings.color, &settings.color.value.into()),
+        line("ascii", &settings.ascii, &settings.ascii.value.into()),
+        line("mouse", &settings.mouse, &settings.mouse.value.into()),
+        line("namespaces", &settings.namespaces, &list(&settings.namespaces.value)),
     ];
     push_lines(&mut text, &lines);
     for (context, namespaces) in &settings.contexts {
         let context = toml::Value::from(context.as_str());
         let _ = writeln!(text, "\n[contexts.{context}]");
-        push_lines(&mut text, &[line("namespaces", namespaces, list(&namespaces.value))]);
+        push_lines(&mut text, &[line("namespaces", namespaces, &list(&namespaces.value))]);
     }
     text += "\n[log]\n";
     lines = vec![match &settings.log_file.value {
-        Some(file) => line("file", &settings.log_file, toml::Value::from(file.display().to_string())),
+        Some(file) => line("file", &settings.log_file, &toml::Value::from(file.display().to_string())),
         None => ("# file".to_owned(), "\"\"".to_owned(), settings.log_file.origin.clone()),
     }];
-    lines.push(line("level", &settings.log_level, toml::Value::from(settings.log_level.value.as_str())));
+    lines.push(line("level", &settings.log_level, &toml::Value::from(settings.log_level.value.as_str())));
     push_lines(&mut text, &lines);
     text + &keys(settings)
 }
 
 type Line = (String, String, Origin);
 
-fn line<T>(name: &str, value: &Value<T>, written: toml::Value) -> Line {
+fn line<T>(name: &str, value: &Value<T>, written: &toml::Value) -> Line {
     (name.to_owned(), written.to_string(), value.origin.clone())
 }
 

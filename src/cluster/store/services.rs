@@ -11,7 +11,7 @@ type OfPods = BTreeMap<Text, Arc<BTreeMap<Text, Vec<Text>>>>;
 /// Services and slices as they are, and their joins as far as they are up to date.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    services: BTreeMap<ObjectKey, Arc<Service>>,
+    objects: BTreeMap<ObjectKey, Arc<Service>>,
     slices: BTreeMap<ObjectKey, Arc<EndpointSlice>>,
     /// Slice names by the Service that they say they belong to, which need not exist.
     behind: BTreeMap<ObjectKey, BTreeSet<Text>>,
@@ -26,28 +26,28 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) fn insert(&mut self, service: Arc<Service>) -> bool {
-        if self.services.get(&service.key).is_some_and(|known| *known == service) {
+        if self.objects.get(&service.key).is_some_and(|known| *known == service) {
             return false;
         }
         self.stale.insert(service.key.clone());
-        self.services.insert(service.key.clone(), service);
+        self.objects.insert(service.key.clone(), service);
         true
     }
 
     pub(super) fn remove(&mut self, key: &ObjectKey) -> bool {
-        let known = self.services.remove(key).is_some();
+        let known = self.objects.remove(key).is_some();
         if known {
             self.stale.insert(key.clone());
         }
         known
     }
 
-    pub(super) fn insert_slice(&mut self, slice: Arc<EndpointSlice>) -> bool {
+    pub(super) fn insert_slice(&mut self, slice: &Arc<EndpointSlice>) -> bool {
         let key = slice.key.clone();
-        if self.slices.get(&key).is_some_and(|known| *known == slice) {
+        if self.slices.get(&key).is_some_and(|known| known == slice) {
             return false;
         }
-        let service = service_of(&slice);
+        let service = service_of(slice);
         let before = self.slices.insert(key.clone(), slice.clone());
         let mut lost = BTreeSet::new();
         match before {
@@ -56,7 +56,7 @@ impl Services {
             None => {}
         }
         self.behind.entry(service.clone()).or_default().insert(key.name);
-        for pod in pods_of(&slice) {
+        for pod in pods_of(slice) {
             if !lost.remove(pod) {
                 self.relate(&service, pod);
             }
@@ -73,7 +73,7 @@ impl Services {
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.services.keys()
+        self.objects.keys()
     }
 
     pub(super) fn slice_keys(&self) -> impl Iterator<Item = &ObjectKey> {
@@ -104,14 +104,14 @@ impl Services {
     /// Brings the stale joins up to date, in one pass over both sorted lists.
     fn join(&mut self) {
         let (mut changed, mut strayed) = (false, false);
-        let mut facts = Vec::with_capacity(self.services.len());
+        let mut facts = Vec::with_capacity(self.objects.len());
         let mut known = self.joined.iter().peekable();
         for key in std::mem::take(&mut self.stale) {
             while let Some(before) = known.next_if(|facts| *facts.key() < key) {
                 facts.push(before.clone());
             }
             let before = known.next_if(|facts| *facts.key() == key);
-            let now = self.services.get(&key).map(|service| {
+            let now = self.objects.get(&key).map(|service| {
                 ServiceFacts::new(service.clone(), self.slices_behind(&key).cloned().collect())
             });
             let strays: Vec<_> = match now {

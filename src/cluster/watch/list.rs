@@ -95,21 +95,20 @@ impl Reading<'_> {
     pub(in crate::cluster) async fn next(&mut self) -> Result<Option<Vec<Object>>, ApiError> {
         let frame = tokio::time::timeout(self.timing.stall, self.body.frame()).await;
         let frame = frame.map_err(|_| ApiError::timeout(what(self.source), self.timing.stall))?;
-        let frame = frame.transpose().map_err(|error| ApiError::transport(&error))?;
-        let chunk = frame.as_ref().map(|frame| frame.data_ref().map_or(&[][..], |data| data));
-        // At the end a compressed list may still have a last piece to give.
-        if chunk.is_none() && self.unpack.is_none() {
-            return Ok(None);
+        let Some(frame) = frame.transpose().map_err(|error| ApiError::transport(&error))? else {
+            return match &self.unpack {
+                Some(unpack) => unpack.finish().map(|()| None).map_err(|error| wire(&error)),
+                None => Ok(None),
+            };
+        };
+        match frame.data_ref() {
+            Some(chunk) => self.decode(chunk).map(Some).map_err(|error| wire(&error)),
+            None => Ok(Some(Vec::new())),
         }
-        let objects = self.decode(chunk).map_err(|error| wire(&error))?;
-        if chunk.is_none() {
-            self.unpack = None;
-        }
-        Ok(Some(objects))
     }
 
-    /// The objects that a piece of the body completes; `None` is its end.
-    fn decode(&mut self, chunk: Option<&[u8]>) -> Result<Vec<Object>, WireError> {
+    /// The objects that a piece of the body completes.
+    fn decode(&mut self, chunk: &[u8]) -> Result<Vec<Object>, WireError> {
         let mut objects = Vec::new();
         let mut converter = self.converter.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = self.source.kind;
@@ -126,11 +125,9 @@ impl Reading<'_> {
             Decoder::Proto(list) => list.push(plain, |item| take(item, Encoding::Protobuf)),
             Decoder::Json(list) => list.push(plain, |item| take(item, Encoding::Json)),
         };
-        match (&mut self.unpack, chunk) {
-            (None, Some(chunk)) => push(chunk)?,
-            (Some(unpack), Some(chunk)) => unpack.push(chunk, push)?,
-            (Some(unpack), None) => unpack.finish(push)?,
-            (None, None) => {}
+        match &mut self.unpack {
+            None => push(chunk)?,
+            Some(unpack) => unpack.push(chunk, push)?,
         }
         Ok(objects)
     }

@@ -130,7 +130,7 @@ impl Chord {
         match (name(self.code), self.code) {
             (Some(name), _) => text.push_str(name),
             (None, KeyCode::Char(c)) => text.push(c),
-            (None, KeyCode::F(n)) => text += &format!("f{n}"),
+            (None, KeyCode::F(n)) => text.extend(["f".to_owned(), n.to_string()]),
             (None, other) => text += &format!("{other:?}").to_lowercase(),
         }
         text

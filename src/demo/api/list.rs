@@ -168,7 +168,7 @@ impl Listing {
         let body = match view {
             View::Plain => self.plain(resource, &metadata),
             View::Table => {
-                let table = table::whole(resource, &self.objects, metadata, query.get("includeObject"), now);
+                let table = table::whole(resource, &self.objects, &metadata, query.get("includeObject"), now);
                 whole(table.to_string())
             }
             View::Metadata => {

@@ -25,6 +25,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// How long the world sleeps at most when nothing is to happen.
+const LONGEST_NAP: Duration = Duration::from_mins(1);
 /// The largest body that is read.
 const LARGEST_BODY: usize = 1024 * 1024;
 
@@ -78,9 +80,7 @@ impl Shared {
                 (world.alarm(), world.next_due())
             };
             let now = Timestamp::now();
-            let wait = due.map_or(Duration::from_secs(60), |due| {
-                due.duration_since(now).try_into().unwrap_or_default()
-            });
+            let wait = due.map_or(LONGEST_NAP, |due| due.duration_since(now).try_into().unwrap_or_default());
             // Something nearer may be put into the queue meanwhile.
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -289,7 +289,7 @@ fn get(shared: &Shared, target: &Target, view: View, query: &Query) -> Result<An
         View::Table => {
             let metadata = serde_json::json!({"resourceVersion": object.version.to_string()});
             let rows = std::slice::from_ref(&object);
-            json(StatusCode::OK, &table::whole(resource, rows, metadata, query.get("includeObject"), now))
+            json(StatusCode::OK, &table::whole(resource, rows, &metadata, query.get("includeObject"), now))
         }
     })
 }

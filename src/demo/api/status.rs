@@ -14,7 +14,7 @@ pub(in crate::demo) struct Refusal {
     pub(in crate::demo) code: u16,
     reason: &'static str,
     pub(in crate::demo) message: String,
-    details: Option<Value>,
+    details: Option<Box<Value>>,
     /// Seconds of the `Retry-After` header.
     retry_after: Option<u64>,
 }
@@ -33,7 +33,7 @@ impl Refusal {
     /// 404 for a path that nobody serves.
     pub(in crate::demo) fn no_such_path() -> Self {
         let mut refusal = Self::new(404, "NotFound", "the server could not find the requested resource");
-        refusal.details = Some(object!({}));
+        refusal.details = Some(Box::new(object!({})));
         refusal
     }
 
@@ -93,7 +93,7 @@ impl Refusal {
     pub(in crate::demo) fn too_many_requests(seconds: u64) -> Self {
         let mut refusal = Self::new(429, "TooManyRequests", "too many requests, please try again later");
         refusal.retry_after = Some(seconds);
-        refusal.details = Some(object!({"retryAfterSeconds": seconds}));
+        refusal.details = Some(Box::new(object!({"retryAfterSeconds": seconds})));
         refusal
     }
 
@@ -111,10 +111,10 @@ impl Refusal {
     pub(in crate::demo) fn from_the_future(wanted: u64, current: u64) -> Self {
         let message = format!("Too large resource version: {wanted}, current: {current}");
         let mut refusal = Self::new(504, "Timeout", message);
-        refusal.details = Some(object!({
+        refusal.details = Some(Box::new(object!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,
-        }));
+        })));
         refusal
     }
 
@@ -127,7 +127,7 @@ impl Refusal {
             details["group"] = resource.info().group.into();
         }
         details["kind"] = resource.info().plural.into();
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -142,7 +142,7 @@ impl Refusal {
             "reason": self.reason,
         });
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = Value::clone(details);
         }
         status["code"] = self.code.into();
         status

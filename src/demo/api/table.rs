@@ -25,7 +25,7 @@ pub(in crate::demo) fn metadata_only(object: &Object) -> Value {
 pub(in crate::demo) fn whole(
     resource: Resource,
     objects: &[Arc<Object>],
-    metadata: Value,
+    metadata: &Value,
     include: &str,
     now: Timestamp,
 ) -> Value {
@@ -237,7 +237,7 @@ fn pod(value: &Value, age: String) -> Vec<String> {
         if let Some(reason) =
             one.pointer("/state/waiting/reason").or_else(|| one.pointer("/state/terminated/reason"))
         {
-            status = reason.as_str().unwrap_or_default().to_owned();
+            reason.as_str().unwrap_or_default().clone_into(&mut status);
         }
     }
     if value.pointer("/metadata/deletionTimestamp").is_some() {

@@ -182,7 +182,7 @@ impl Watch {
                 let now = self.shared.world().now();
                 let metadata = json!({"resourceVersion": object.version.to_string()});
                 let rows = std::slice::from_ref(object);
-                let mut table = table::whole(self.resource, rows, metadata, &self.include, now);
+                let mut table = table::whole(self.resource, rows, &metadata, &self.include, now);
                 if std::mem::replace(&mut self.columns_told, true) {
                     table["columnDefinitions"] = Value::Null;
                 }
@@ -208,7 +208,7 @@ impl Watch {
             View::Table => {
                 let version = json!({"resourceVersion": self.told.to_string()});
                 let mut table =
-                    table::whole(self.resource, &[], version, &self.include, self.shared.world().now());
+                    table::whole(self.resource, &[], &version, &self.include, self.shared.world().now());
                 table["columnDefinitions"] = Value::Null;
                 table["rows"] = json!([{"cells": [], "object": {
                     "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,

@@ -80,7 +80,7 @@ pub(in crate::demo) fn patch(
     } else {
         if patch
             .pointer("/metadata/resourceVersion")
-            .is_some_and(|version| *version != old.version.to_string())
+            .is_some_and(|version| version.as_str().and_then(|text| text.parse().ok()) != Some(old.version))
         {
             return Err(Refusal::conflict(resource, name));
         }

@@ -31,11 +31,9 @@ async fn question(stream: &mut DuplexStream) -> Option<Vec<u8>> {
 
 /// The answer's bytes; `None` for what is not even a header.
 fn answer(shared: &Arc<Shared>, query: &[u8]) -> Option<Vec<u8>> {
-    match Message::from_vec(query) {
-        Ok(query) => shared.world().resolve(&query).to_vec().ok(),
-        Err(_) => {
-            let id = u16::from_be_bytes(*query.first_chunk()?);
-            Message::error_msg(id, OpCode::Query, ResponseCode::FormErr).to_vec().ok()
-        }
+    if let Ok(query) = Message::from_vec(query) {
+        return shared.world().resolve(&query).to_vec().ok();
     }
+    let id = u16::from_be_bytes(*query.first_chunk()?);
+    Message::error_msg(id, OpCode::Query, ResponseCode::FormErr).to_vec().ok()
 }

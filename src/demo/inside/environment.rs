@@ -9,6 +9,7 @@ use crate::demo::world::World;
 use base64::Engine as _;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// Variables in the order in which a process has them.
 type Variables = Vec<(String, String)>;
@@ -250,7 +251,7 @@ pub(in crate::demo) fn hosts(pod: &Value) -> String {
         _ => host,
     };
     for one in list(&pod["status"], "podIPs") {
-        file.push_str(&format!("{}\t{names}\n", text(one, "ip")));
+        let _ = writeln!(file, "{}\t{names}", text(one, "ip"));
     }
     file
 }

@@ -27,9 +27,7 @@ pub(in crate::demo) fn run(world: &World, pod: &Value, container: &Value, comman
             let words: Vec<&str> = line.split_whitespace().collect();
             shell(world, pod, container, &words)
         }
-        ["env" | "printenv"] => {
-            done(environment().into_iter().map(|(name, value)| format!("{name}={value}\n")).collect())
-        }
+        ["env" | "printenv"] => done(lines(environment(), '\n')),
         ["printenv", name] => match environment().into_iter().find(|(have, _)| have == name) {
             Some((_, value)) => done(format!("{value}\n")),
             None => Output { code: 1, ..Output::default() },
@@ -37,7 +35,7 @@ pub(in crate::demo) fn run(world: &World, pod: &Value, container: &Value, comman
         ["cat", path] => match *path {
             "/proc/1/environ" => {
                 let process = environment().into_iter().filter(|(name, _)| name != "HOME");
-                done(process.map(|(name, value)| format!("{name}={value}\0")).collect())
+                done(lines(process, '\0'))
             }
             "/etc/resolv.conf" => done(resolv_conf(pod)),
             "/etc/hosts" => done(hosts(pod)),
@@ -52,7 +50,11 @@ pub(in crate::demo) fn run(world: &World, pod: &Value, container: &Value, comman
         ["nslookup", name] => nslookup(world, pod, name),
         ["getent", "hosts" | "ahosts", name] => match look_up(world, pod, name) {
             Some((owner, addresses)) => {
-                done(addresses.iter().map(|ip| format!("{:<15} {owner}\n", ip.to_string())).collect())
+                let mut printed = String::new();
+                for address in addresses {
+                    let _ = writeln!(printed, "{:<15} {owner}", address.to_string());
+                }
+                done(printed)
             }
             None => Output { code: 2, ..Output::default() },
         },
@@ -62,6 +64,14 @@ pub(in crate::demo) fn run(world: &World, pod: &Value, container: &Value, comman
         [program, ..] => not_found(program),
         [] => not_found(""),
     }
+}
+
+/// Variables as text, each with this at its end.
+fn lines(variables: impl IntoIterator<Item = (String, String)>, end: char) -> String {
+    variables.into_iter().fold(String::new(), |mut out, (name, value)| {
+        let _ = write!(out, "{name}={value}{end}");
+        out
+    })
 }
 
 /// A command line of the shell; only one plain command.
@@ -110,17 +120,13 @@ fn ask(world: &World, name: &str, kind: RecordType) -> Vec<IpAddr> {
 
 fn nslookup(world: &World, pod: &Value, name: &str) -> Output {
     let mut stdout = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n".to_owned();
-    match look_up(world, pod, name) {
-        Some((owner, addresses)) => {
-            for address in addresses {
-                let _ = write!(stdout, "Name:\t{owner}\nAddress: {address}\n");
-            }
-            stdout.push('\n');
-            Output { stdout, ..Output::default() }
-        }
-        None => {
-            let _ = write!(stdout, "** server can't find {name}: NXDOMAIN\n\n");
-            Output { stdout, code: 1, ..Output::default() }
-        }
+    let Some((owner, addresses)) = look_up(world, pod, name) else {
+        let _ = write!(stdout, "** server can't find {name}: NXDOMAIN\n\n");
+        return Output { stdout, code: 1, ..Output::default() };
+    };
+    for address in addresses {
+        let _ = write!(stdout, "Name:\t{owner}\nAddress: {address}\n");
     }
+    stdout.push('\n');
+    Output { stdout, ..Output::default() }
 }

@@ -26,7 +26,7 @@ pub(super) async fn generate(mut stream: DuplexStream) {
     while stream.write_all(&many).await.is_ok() {}
 }
 
-/// Greets as a MySQL server does (protocol 10), and refuses whoever answers.
+/// Greets as a `MySQL` server does (protocol 10), and refuses whoever answers.
 pub(super) async fn mysql(mut stream: DuplexStream) {
     let mut greeting = vec![10];
     greeting.extend_from_slice(b"8.4.6\0");
@@ -46,7 +46,7 @@ pub(super) async fn mysql(mut stream: DuplexStream) {
     let _ = stream.shutdown().await;
 }
 
-/// A MySQL packet: length in three bytes, sequence number, payload.
+/// A packet of `MySQL`: length in three bytes, sequence number, payload.
 fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
     let [low, middle, high, _] = u32::try_from(payload.len()).unwrap_or_default().to_le_bytes();
     [&[low, middle, high, sequence], payload].concat()

@@ -29,7 +29,7 @@ pub(super) async fn serve(stream: DuplexStream, site: Site) {
     let site = Arc::new(site);
     let service = service_fn(move |request| {
         let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(respond(request, &site).await) }
+        async move { Ok::<_, Infallible>(respond(request, &site)) }
     });
     // A visitor who leaves in the middle is nobody's error.
     let _ = hyper::server::conn::http1::Builder::new()
@@ -54,7 +54,7 @@ pub(super) async fn fixed(stream: DuplexStream, path: &'static str, page: &'stat
         .await;
 }
 
-async fn respond(request: Request<Incoming>, site: &Site) -> Answer {
+fn respond(request: Request<Incoming>, site: &Site) -> Answer {
     if request.method() == Method::POST {
         let body = request.into_body().map_err(std::io::Error::other).boxed_unsync();
         return answer(StatusCode::OK, "application/octet-stream", body);

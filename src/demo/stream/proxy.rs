@@ -129,9 +129,9 @@ fn behind_service(shared: &Shared, namespace: &str, named: &Named) -> Result<(St
     let service = service.ok_or_else(|| Refusal::not_found(Resource::Services, &named.name))?.value();
     let none = || Refusal::unavailable(format!("no endpoints available for service \"{}\"", named.name));
     // A number is a port of the Service, and from then on its name counts.
-    let port = if named.port.parse::<u16>().is_ok() {
+    let port = if let Ok(asked) = named.port.parse::<u16>() {
         let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-        let found = ports.into_iter().find(|port| port["port"].to_string() == named.port);
+        let found = ports.into_iter().find(|port| number(&port["port"]) == Some(asked));
         let found = found.ok_or_else(|| {
             Refusal::unavailable(format!(
                 "no service port {} found for service \"{}\"",

@@ -1,7 +1,7 @@
 //! One SPDY connection of a port-forward: pairs of streams in, connections into a pod behind them.
 //!
 //! For every connection the client opens an error stream and a data stream with one request id. The server answers
-//! both before it dials. It keeps no flow control: neither WINDOW_UPDATE nor SETTINGS are sent or heeded.
+//! both before it dials. It keeps no flow control: neither `WINDOW_UPDATE` nor `SETTINGS` are sent or heeded.
 
 use super::forward::Destination;
 use super::upgrade::Duplex;

@@ -123,14 +123,14 @@ async fn web_socket<S>(
     let (mut sink, mut stream) = socket.split();
     let reading = async {
         while let Some(Ok(message)) = stream.next().await {
-            match message {
-                Message::Binary(bytes) => {
-                    if to_work.send(bytes).await.is_err() {
-                        break;
-                    }
+            let Message::Binary(bytes) = message else {
+                if message.is_close() {
+                    break;
                 }
-                Message::Close(_) => break,
-                _ => {}
+                continue;
+            };
+            if to_work.send(bytes).await.is_err() {
+                break;
             }
         }
         drop(to_work);

@@ -1,4 +1,4 @@
-//! What the controllers of Deployments, StatefulSets and DaemonSets do about a change.
+//! What the controllers of Deployments, `StatefulSets` and `DaemonSets` do about a change.
 //!
 //! Sources: Kubernetes concepts "Deployments" (rolling update: at most 25 % over, at most 25 % under, rounded up and
 //! down) and "StatefulSets" (in order, from the highest ordinal on when updating).
@@ -72,8 +72,8 @@ fn deployment(world: &mut World, workload: &Value) {
     let wanted = replicas(workload);
     let all = pods(world, workload);
     let active: Vec<&Value> = all.iter().filter(|pod| !is_terminating(pod)).collect();
-    let is_new = |pod: &&&Value| text(pod, "/metadata/labels/pod-template-hash") == revision;
-    let (new, mut old): (Vec<&Value>, Vec<&Value>) = active.iter().partition(|pod| is_new(&pod));
+    let is_new = |pod: &&Value| text(pod, "/metadata/labels/pod-template-hash") == revision;
+    let (new, mut old): (Vec<&Value>, Vec<&Value>) = active.iter().partition(|pod| is_new(pod));
     let most = if old.is_empty() { wanted } else { wanted + wanted.div_ceil(4) };
     let missing = wanted.saturating_sub(new.len()).min(most.saturating_sub(active.len()));
     for _ in 0..missing {

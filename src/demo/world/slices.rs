@@ -159,10 +159,11 @@ fn fill(
     group: &(String, String),
     endpoints: &mut Vec<Value>,
 ) {
+    let ports: Value = serde_json::from_str(&group.1).unwrap_or_default();
     while !endpoints.is_empty() {
         let fits = |slice: &&mut Value| {
             text(slice, "addressType") == group.0
-                && (slice["endpoints"].is_null() || slice["ports"].to_string() == group.1)
+                && (slice["endpoints"].is_null() || slice["ports"] == ports)
                 && slice["endpoints"].as_array().map_or(0, Vec::len) < MOST
         };
         let Some(slice) = mine.iter_mut().find(fits) else {
@@ -171,7 +172,7 @@ fn fill(
         };
         if slice["endpoints"].is_null() {
             slice["endpoints"] = json!([]);
-            slice["ports"] = serde_json::from_str(&group.1).unwrap_or_default();
+            slice["ports"] = ports.clone();
         }
         if let Some(list) = slice["endpoints"].as_array_mut() {
             let room = (MOST - list.len()).min(endpoints.len());

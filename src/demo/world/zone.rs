@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::str::FromStr as _;
 
+/// The cluster's own zone.
+const CLUSTER: &str = "cluster.local.";
 /// How many CNAMEs are followed.
 const LONGEST_CHAIN: usize = 10;
 
@@ -230,7 +232,7 @@ impl Zone {
             return reply;
         }
         let name = lower(&question.name);
-        let ours = self.apex(&name) == self.origin_apex();
+        let ours = self.apex(&name) == CLUSTER;
         let found = self.find(&question.name, question.query_type, ready, 0);
         let code = found.code.unwrap_or(ResponseCode::NoError);
         let negative =
@@ -250,18 +252,13 @@ impl Zone {
         reply
     }
 
-    /// The apex of the cluster's own zone: the first in the file.
-    fn origin_apex(&self) -> &str {
-        "cluster.local."
-    }
-
     fn find(&self, name: &Name, kind: RecordType, ready: IsReady<'_>, links: usize) -> Found {
         let text = lower(name);
         if is_reverse(&text) {
             return self.find_reverse(name, kind, ready);
         }
-        let ours = self.apex(&text) == self.origin_apex();
-        let apex = ours && text == self.origin_apex();
+        let ours = self.apex(&text) == CLUSTER;
+        let apex = ours && text == CLUSTER;
         match kind {
             RecordType::AXFR | RecordType::IXFR => return refused(),
             // Below the apex there is never an SOA record, and never an error.
@@ -305,7 +302,7 @@ impl Zone {
             return Found::default();
         }
         let behind = self.find(target, kind, ready, links + 1);
-        let ours = self.apex(&lower(target)) == self.origin_apex();
+        let ours = self.apex(&lower(target)) == CLUSTER;
         if ours && behind.answers.is_empty() {
             return Found::default();
         }

@@ -1,6 +1,6 @@
 //! What the server answers to a question, plugin after plugin.
 //!
-//! What it is not: it never guesses. Where the API does not determine the answer, [`Answer::open`] says why, and what
+//! What it is not: it never guesses. Where the API does not determine the answer, `Answer::open` says why, and what
 //! is certain all the same is filled in. Everybody may use it.
 //!
 //! Sources: CoreDNS core/dnsserver/server.go, plugin.cfg (order), plugin/{any,autopath,cache,hosts,rewrite}.

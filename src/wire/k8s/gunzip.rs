@@ -1,25 +1,32 @@
 //! Compressed answers, unpacked as they arrive.
 
 use std::fmt;
-use std::io::Write;
+
+use flate2::{Decompress, FlushDecompress, Status};
 
 use super::WireError;
 
-/// So much is unpacked at a time: gzip expands at most a thousandfold, so what stands in memory stays bounded.
-const PIECE: usize = 16 << 10;
+/// So much is unpacked at a time, whatever it expands to: that is all that stands in memory.
+const PIECE: usize = 64 << 10;
+/// gzip's largest window, two to the power of this.
+const WINDOW: u8 = 15;
 
 /// Unpacks a gzip stream.
-pub struct Gunzip(flate2::write::GzDecoder<Vec<u8>>);
+pub struct Gunzip {
+    inner: Decompress,
+    piece: Vec<u8>,
+    ended: bool,
+}
 
 impl fmt::Debug for Gunzip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Gunzip")
+        f.debug_struct("Gunzip").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 
 impl Default for Gunzip {
     fn default() -> Self {
-        Self(flate2::write::GzDecoder::new(Vec::new()))
+        Self { inner: Decompress::new_gzip(WINDOW), piece: Vec::with_capacity(PIECE), ended: false }
     }
 }
 
@@ -27,35 +34,42 @@ impl Gunzip {
     /// Takes the next bytes and hands on what they unpack to, in pieces.
     ///
     /// # Errors
-    /// Bytes that are no gzip stream, or the first error of `take`.
+    /// Bytes that are no gzip stream or follow its end, or the first error of `take`.
     pub fn push<E: From<WireError>>(
         &mut self,
-        chunk: &[u8],
+        mut chunk: &[u8],
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        for piece in chunk.chunks(PIECE) {
-            self.0.write_all(piece).map_err(|_| WireError::Malformed("its compression is broken"))?;
-            self.give(&mut take)?;
+        let broken = WireError::Malformed("its compression is broken");
+        loop {
+            if self.ended {
+                return if chunk.is_empty() { Ok(()) } else { Err(broken.into()) };
+            }
+            let before = self.inner.total_in();
+            self.piece.clear();
+            let status = self.inner.decompress_vec(chunk, &mut self.piece, FlushDecompress::None);
+            let status = status.map_err(|_| broken.clone())?;
+            let used = usize::try_from(self.inner.total_in() - before).unwrap_or(chunk.len());
+            chunk = chunk.get(used..).unwrap_or_default();
+            if !self.piece.is_empty() {
+                take(&self.piece)?;
+            }
+            self.ended = status == Status::StreamEnd;
+            // A full piece may have left something inside, even when all input is used.
+            if chunk.is_empty() && self.piece.len() < self.piece.capacity() && !self.ended {
+                return Ok(());
+            }
+            if used == 0 && self.piece.is_empty() && !self.ended {
+                return Err(broken.into());
+            }
         }
-        Ok(())
     }
 
-    /// The stream has ended: hands on the rest.
+    /// The stream has ended.
     ///
     /// # Errors
-    /// A stream that is not complete, or an error of `take`.
-    pub fn finish<E: From<WireError>>(
-        &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.0.try_finish().map_err(|_| WireError::Truncated)?;
-        self.give(&mut take)
-    }
-
-    fn give<E>(&mut self, take: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let unpacked = self.0.get_mut();
-        let result = if unpacked.is_empty() { Ok(()) } else { take(unpacked) };
-        unpacked.clear();
-        result
+    /// [`WireError::Truncated`] when it was not complete.
+    pub fn finish(&self) -> Result<(), WireError> {
+        if self.ended { Ok(()) } else { Err(WireError::Truncated) }
     }
 }

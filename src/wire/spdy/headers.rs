@@ -99,13 +99,12 @@ impl Inflater {
             block = block.get(taken..).ok_or(Error::Compression)?;
             match result {
                 Ok(Status::Ok | Status::BufError) => {}
-                // The stream lasts as long as the connection; its end is no end of a block.
-                Ok(Status::StreamEnd) => return Err(Error::Compression),
                 Err(error) if error.needs_dictionary().is_some() => {
                     self.0.set_dictionary(dictionary()).map_err(|_| Error::Compression)?;
                     continue;
                 }
-                Err(_) => return Err(Error::Compression),
+                // The stream lasts as long as the connection; its end is no end of a block.
+                Ok(Status::StreamEnd) | Err(_) => return Err(Error::Compression),
             }
             if filled > limit {
                 return Err(Error::HeadersTooLarge(limit));

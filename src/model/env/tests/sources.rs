@@ -70,6 +70,20 @@ fn what_a_start_needs_and_lacks_is_told() {
 }
 
 #[test]
+fn an_optional_source_that_does_not_exist_is_passed_over() {
+    let mut main = container(vec![]);
+    main.env_from =
+        [EnvFrom { prefix: "".into(), secret: false, name: "nope".into(), optional: true }].into();
+    let mut pod = pod(main);
+    for state in [ContainerState::Running(Some(at(0))), ContainerState::Waiting("".into())] {
+        pod.statuses[0].state = state;
+        let environment = predicted(&snapshot(vec![]), &pod);
+        assert_eq!((environment.unknowns().len(), environment.blocked.len()), (0, 0));
+        assert_eq!(environment.variables().map(|v| v.name).collect::<Vec<_>>(), ["HOSTNAME"]);
+    }
+}
+
+#[test]
 fn an_unread_source_is_a_gap_and_whoever_it_may_hide_says_so() {
     let mut main = container(vec![("DB_PORT", literal("1")), ("URL", literal("$(P_X)$(DB_SERVICE_HOST)"))]);
     main.env_from = [EnvFrom { prefix: "DB_".into(), secret: true, name: "s".into(), optional: true }].into();

@@ -113,6 +113,7 @@ fn what_has_to_be_restarted() {
             "restart Deployment web-ui (kubectl rollout restart deployment/web-ui)",
         ),
         ("ReplicaSet", "web-ui-5b7", Some("zzz"), "delete pod pod; ReplicaSet web-ui-5b7 makes another"),
+        ("ReplicaSet", "web5b7", Some("5b7"), "delete pod pod; ReplicaSet web5b7 makes another"),
         ("ReplicaSet", "bare", None, "delete pod pod; ReplicaSet bare makes another"),
         ("DaemonSet", "log", None, "restart DaemonSet log (kubectl rollout restart daemonset/log)"),
         ("Job", "once", None, "delete pod pod; Job once makes another"),

@@ -125,6 +125,12 @@ fn a_change_after_the_start_makes_all_variables_stale() {
         db.changes = [change(after, owns)].into();
         assert_eq!(status_with(db, &plain()), expected, "{after} s, owns {owns:?}");
     }
+    // The creation's own entry is no change, even where it is as young as can be.
+    let mut restarted = plain();
+    restarted.statuses[0].last_finished = Some(at(-1));
+    let mut young = service("db", "10.0.0.1", -2);
+    young.changes = [change(-2, "type ip ports")].into();
+    assert_eq!(status_with(young, &restarted), Status::Present);
     let mut db = service("db", "10.0.0.1", -100);
     db.changes = [change(60, "ports")].into();
     let environment = predicted(&snapshot(vec![db]), &plain());
@@ -167,6 +173,15 @@ fn expanded_text_is_as_sure_as_the_service_it_comes_from() {
         "it may have had that port"
     );
     assert_eq!(said(&ports, "OTHER"), Some((Status::Present, Some("$(DBX_PORT)"))));
+    let mut portless = service("db", "10.0.0.1", -100);
+    (portless.ports, portless.changes) = ([].into(), [change(60, "ports")].into());
+    let environment =
+        predicted(&snapshot(vec![portless]), &super::pod(container(vec![("URL", literal("$(DB_PORT)"))])));
+    assert_eq!(
+        said(&environment, "URL"),
+        Some((Status::Stale, Some("$(DB_PORT)"))),
+        "it must have had ports"
+    );
     assert_eq!(said(&with(-100, "type"), "HOST"), Some((Status::Stale, Some("10.0.0.1"))));
     assert_eq!(said(&with(-2, ""), "HOST"), Some((Status::Uncertain, Some("10.0.0.1"))));
     let absent = with(41, "");
@@ -218,4 +233,17 @@ fn colliding_services_are_both_shown_and_only_different_values_are_a_doubt() {
         said(&environment(0, false), "FOO_SERVICE_PORT_X_SERVICE_PORT"),
         Some((Status::Present, Some("80")))
     );
+}
+
+#[test]
+fn three_services_can_make_one_variable() {
+    let mut foo = service("foo", "10.0.0.1", -100);
+    foo.ports = [port("80-tcp-port", 1)].into();
+    let others = ["foo-service", "foo-service-port-80-tcp"].map(|name| service(name, "10.0.0.2", -100));
+    let environment = predicted(&snapshot([vec![foo], others.to_vec()].concat()), &plain());
+    let variable = environment.get("FOO_SERVICE_PORT_80_TCP_PORT").unwrap();
+    let values: Vec<_> = variable.candidates().map(|c| c.value).collect();
+    assert_eq!(values, ["1", "80", "tcp://10.0.0.2:80"]);
+    let listed = environment.variables().filter(|v| v.name == variable.name).count();
+    assert_eq!((variable.status, listed), (Status::Uncertain, 1));
 }
