@@ -119,7 +119,7 @@ fn dns(name: &str) -> Score {
             .map(|r| (key(&cell(r, 0), &cell(r, 2), &cell(r, 3), soa), r[1].as_u64().unwrap()))
             .collect();
         let got = said(&answer, soa);
-        let rcode = answer.rcode.map(|r| r.as_str());
+        let rcode = answer.rcode.map(kdisco::model::dns::Rcode::as_str);
         let right = if how.starts_with("cname") {
             let alias = list(&demand["cname"]);
             let wanted = key(alias[0].as_str().unwrap(), "CNAME", alias[1].as_str().unwrap(), soa);

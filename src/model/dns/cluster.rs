@@ -132,7 +132,7 @@ impl Cluster {
         if record.kind != super::RecordType::PTR {
             return true;
         }
-        let ip = super::Name::parse(&record.name).ok().and_then(|n| super::reverse::address_of(&n));
+        let ip = super::reverse::address_in(&record.name);
         let Some(first) = ip.and_then(|ip| self.service_ips.get(&ip)).and_then(|i| i.first()) else {
             return true;
         };

@@ -125,6 +125,13 @@ impl Name {
         zone.is_empty() || self.lower[usize::from(self.starts[skip])..] == *zone.lower
     }
 
+    /// Whether a name in lower case, with its final dot, is this zone or below it: [`Self::is_under`] for text that is
+    /// known to be a name.
+    pub(super) fn covers(&self, lower: &str) -> bool {
+        let head = lower.strip_suffix(self.lower());
+        self.is_empty() || head.is_some_and(|head| head.is_empty() || head.ends_with('.'))
+    }
+
     /// The labels left of `zone`, in lower case; `None` if the name is not in it.
     pub fn below(&self, zone: &Self) -> Option<Vec<&str>> {
         self.is_under(zone).then(|| (0..self.len() - zone.len()).map(|i| self.label(i)).collect())
@@ -216,6 +223,12 @@ mod tests {
         assert_eq!(name("cluster.local").below(&zone), Some(vec![]));
         assert_eq!(name("xcluster.local").below(&zone), None);
         assert_eq!(name("local").below(&zone), None);
+        for (text, inside) in
+            [("a.cluster.local.", true), ("cluster.local.", true), ("xcluster.local.", false)]
+        {
+            assert_eq!(zone.covers(text), inside, "{text}");
+        }
+        assert!(Name::root().covers("a."));
         assert_eq!(name("a").below(&Name::root()), Some(vec!["a"]));
         assert_eq!(name("a.b").tail(0), ".");
         assert_eq!(Name::root().as_str(), ".");

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
 use super::hits::{self, HostKind, Part};
@@ -49,12 +50,12 @@ impl Zone {
 
     /// The name of a Service.
     pub fn service_name(&self, key: &ObjectKey) -> String {
-        format!("{}.{}.svc.{}", key.name, key.namespace, self.domain)
+        [&*key.name, ".", &*key.namespace, ".svc.", self.domain.as_str()].concat()
     }
 
     /// Whether the server answers reverse questions for an address.
     fn has_reverse(&self, name: &str) -> bool {
-        Name::parse(name).is_ok_and(|n| self.plugin.zone_of(&n).is_some())
+        self.plugin.zones.iter().any(|z| z.covers(name))
     }
 }
 
@@ -68,7 +69,8 @@ pub fn service_records(facts: &ServiceFacts, zone: &Zone) -> Vec<Record> {
     }
     let own = zone.service_name(key);
     let Some(all) = hits::hits(facts, Part::Whole, &zone.plugin) else { return out };
-    let record = |name: &str, kind, data: String, pod| Record {
+    out.reserve(all.len() + 2 * facts.total + facts.service.ports.len() + 2);
+    let record = |name: String, kind, data: String, pod| Record {
         service: Some(key.clone()),
         pod,
         ..Record::new(name, kind, zone.ttl, data)
@@ -76,8 +78,8 @@ pub fn service_records(facts: &ServiceFacts, zone: &Zone) -> Vec<Record> {
     for hit in &all {
         let pod = hit.endpoint.and_then(hits::pod_of);
         let new = match hit.kind.record() {
-            Some((kind, ip)) => record(&own, kind, ip.to_string(), pod),
-            None => record(&own, RecordType::CNAME, absolute(hit.host), None),
+            Some((kind, ip)) => record(own.clone(), kind, written(hit.host, ip), pod),
+            None => record(own.clone(), RecordType::CNAME, absolute(hit.host), None),
         };
         out.push(new);
     }
@@ -88,20 +90,20 @@ pub fn service_records(facts: &ServiceFacts, zone: &Zone) -> Vec<Record> {
     for ip in facts.service.addresses().filter_map(|ip| ip.parse::<IpAddr>().ok()) {
         let name = reverse::reverse_name(ip);
         if zone.has_reverse(&name) {
-            out.push(record(&name, RecordType::PTR, own.clone(), None));
+            out.push(record(name, RecordType::PTR, own.clone(), None));
         }
     }
     let mut pointers = Vec::new();
     for (_, endpoint, address) in hits::ready(facts, &zone.plugin) {
         let Some((kind, ip)) = HostKind::of(address).record() else { continue };
         let label = hits::endpoint_label(endpoint, address, zone.plugin.endpoint_pod_names);
-        let name = format!("{label}.{own}");
+        let name = [&*label, ".", &*own].concat();
         let pod = hits::pod_of(endpoint);
-        out.push(record(&name, kind, ip.to_string(), pod.clone()));
+        out.push(record(name.clone(), kind, written(address, ip), pod.clone()));
         let reversed = reverse::reverse_name(ip);
         let named = endpoint.hostname.is_some() || !zone.plugin.ptr_hostname_only;
         if named && zone.has_reverse(&reversed) {
-            pointers.push(record(&reversed, RecordType::PTR, name, pod));
+            pointers.push(record(reversed, RecordType::PTR, name, pod));
         }
     }
     out.append(&mut pointers);
@@ -120,7 +122,7 @@ fn srv_records(facts: &ServiceFacts, zone: &Zone, own: &str, out: &mut Vec<Recor
         let weight = (100 / found.len().max(1)).max(1);
         for hit in found.iter().filter(|h| h.kind != HostKind::Name) {
             let Some(number) = hit.port else { continue };
-            let target = hit.label.as_ref().map_or_else(|| own.to_owned(), |l| format!("{l}.{own}"));
+            let target = hit.label.as_ref().map_or_else(|| own.to_owned(), |l| [&**l, ".", own].concat());
             out.push(Record {
                 service: Some(facts.key().clone()),
                 pod: hit.endpoint.and_then(hits::pod_of),
@@ -131,11 +133,40 @@ fn srv_records(facts: &ServiceFacts, zone: &Zone, own: &str, out: &mut Vec<Recor
 }
 
 /// Leaves the first of equal records: slices and families may repeat an address.
-fn without_duplicates(records: Vec<Record>) -> Vec<Record> {
-    let mut seen = HashSet::with_capacity(records.len());
+fn without_duplicates(mut records: Vec<Record>) -> Vec<Record> {
+    let mut seen = HashSet::with_capacity_and_hasher(records.len(), BuildHasherDefault::<Fnv>::default());
     let first: Vec<bool> = records.iter().map(|r| seen.insert((&*r.name, r.kind, &*r.data))).collect();
     drop(seen);
-    records.into_iter().zip(first).filter_map(|(record, first)| first.then_some(record)).collect()
+    let mut first = first.into_iter();
+    records.retain(|_| first.next() != Some(false));
+    records
+}
+
+/// An address in its usual form. Text that was read as an IPv4 address has no other.
+fn written(text: &str, ip: IpAddr) -> String {
+    if ip.is_ipv4() && !text.contains(':') { text.to_owned() } else { ip.to_string() }
+}
+
+/// FNV-1a: records are many and short, and nobody gains by making them collide: a list is as long as its Service.
+#[derive(Clone, Copy)]
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A host name as a target, with the final dot.

@@ -12,8 +12,12 @@ use super::Name;
 pub fn reverse_name(address: IpAddr) -> String {
     match address {
         IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            format!("{d}.{c}.{b}.{a}.in-addr.arpa.")
+            let mut out = String::with_capacity(29);
+            for octet in ip.octets().iter().rev() {
+                // Writing to a String never fails.
+                let _ = write!(out, "{octet}.");
+            }
+            out + "in-addr.arpa."
         }
         IpAddr::V6(ip) => {
             let mut out = String::with_capacity(74);
@@ -29,21 +33,30 @@ pub fn reverse_name(address: IpAddr) -> String {
 /// The address that a reverse name stands for; `None` when it is not a whole one (CoreDNS
 /// `dnsutil.ExtractAddressFromReverse`).
 pub fn address_of(name: &Name) -> Option<IpAddr> {
-    let labels: Vec<&str> = name.labels().collect();
-    match labels.as_slice() {
-        [d, c, b, a, "in-addr", "arpa"] => {
-            [a, b, c, d].map(|l| *l).join(".").parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+    address_in(name.lower())
+}
+
+/// The same for a name that is known to be in lower case.
+pub(super) fn address_in(name: &str) -> Option<IpAddr> {
+    if let Some(labels) = name.strip_suffix(".in-addr.arpa.") {
+        let mut octets = [0; 4];
+        let mut count = 0;
+        for label in labels.rsplit('.') {
+            let plain =
+                label.bytes().all(|b| b.is_ascii_digit()) && (label.len() == 1 || !label.starts_with('0'));
+            *octets.get_mut(count)? = label.parse().ok().filter(|_| plain)?;
+            count += 1;
         }
-        [nibbles @ .., "ip6", "arpa"] if nibbles.len() == 32 => {
-            let mut value = 0_u128;
-            for label in nibbles.iter().rev() {
-                let [digit] = label.as_bytes() else { return None };
-                value = value << 4 | u128::from(char::from(*digit).to_digit(16)?);
-            }
-            Some(IpAddr::V6(Ipv6Addr::from(value)))
-        }
-        _ => None,
+        return (count == 4).then(|| Ipv4Addr::from(octets).into());
     }
+    let labels = name.strip_suffix(".ip6.arpa.")?;
+    let (mut value, mut count) = (0_u128, 0);
+    for label in labels.rsplit('.') {
+        let [digit] = label.as_bytes() else { return None };
+        value = value << 4 | u128::from(char::from(*digit).to_digit(16)?);
+        count += 1;
+    }
+    (count == 32).then(|| Ipv6Addr::from(value).into())
 }
 
 /// Whether a name lies below one of the two reverse trees. Their apexes do not (CoreDNS `dnsutil.IsReverse`), which
@@ -106,6 +119,8 @@ mod tests {
         assert_eq!(address("0.96.10.in-addr.arpa."), None);
         assert_eq!(address("1.1.0.96.10.in-addr.arpa."), None);
         assert_eq!(address("300.0.96.10.in-addr.arpa."), None);
+        assert_eq!(address("01.0.96.10.in-addr.arpa."), None);
+        assert_eq!(address("+1.0.96.10.in-addr.arpa."), None);
         assert_eq!(address("x.ip6.arpa."), None);
     }
 

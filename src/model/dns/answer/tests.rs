@@ -117,6 +117,10 @@ fn reverse_names_follow_the_options() {
         ["db-0.db.shop.svc.cluster.local."]
     );
     assert_eq!(data(&with("ptr_hostname_only", ""), endpoint, RecordType::PTR), [""; 0]);
+    // The label of the slice decides, not that of its Service.
+    let labelled = with("labels team=a", "");
+    assert_eq!(data(&labelled, endpoint, RecordType::PTR), [""; 0]);
+    assert_eq!(data(&labelled, "5.0.244.10.in-addr.arpa.", RecordType::PTR).len(), 1);
 }
 
 #[test]
