@@ -1,7 +1,7 @@
 //! What `y` copies and what `Y` offers: the text that works for who pastes it.
 
 use crate::model::dns::forms;
-use crate::model::{ObjectKey, copy};
+use crate::model::{Kind, Load, ObjectKey, copy};
 
 use super::App;
 use super::effect::Effect;
@@ -41,8 +41,16 @@ impl App {
     fn best_name(&mut self) -> Option<String> {
         match self.panes.subject.clone()? {
             Subject::Service(facts) => {
-                if let Some(form) = forms::shortest(&self.panes.names) {
-                    return Some(form.text.clone());
+                let best = forms::shortest(&self.panes.names).map(|form| form.text.clone());
+                if best.is_some() {
+                    if self.name_is_missing() {
+                        let name = &facts.key().name;
+                        self.notify(
+                            Tone::Note,
+                            format!("{name} has no DNS record now: its name does not resolve yet"),
+                        );
+                    }
+                    return best;
                 }
                 // No name of it works from here; the whole one is at least right inside.
                 let whole = self.panes.names.iter().find(|f| f.kind == forms::FormKind::Full)?.text.clone();
@@ -58,6 +66,14 @@ impl App {
             }
             Subject::Pod(pod) => pod.ips.first().map(ToString::to_string),
         }
+    }
+
+    /// Whether it is known that no record of the selected Service's name exists (headless without ready endpoints,
+    /// hidden by the DNS server's settings). While slices are not known, neither is this.
+    fn name_is_missing(&self) -> bool {
+        let namespace = self.selected_namespace().map_or("", |n| n);
+        let known = self.snapshot.load(Kind::EndpointSlice, namespace).is_some_and(Load::is_live);
+        known && !self.panes.name_exists()
     }
 
     /// A line of the Environment pane as `NAME=value`; a heading stands for all lines below it.
@@ -98,10 +114,14 @@ impl App {
             (Some(Subject::Pod(pod)), _) => copy::of_pod(pod, domain),
             (None, _) => Vec::new(),
         };
+        let missing = self.name_is_missing();
         let entry = |item: copy::CopyItem| {
             let form = self.panes.names.iter().find(|f| f.text == item.text);
-            let works =
-                form.map_or("", |f| if f.step.is_some() { "works from here" } else { "not from here" });
+            let works = form.map_or("", |f| match f.step {
+                Some(_) if missing => "does not exist now",
+                Some(_) => "works from here",
+                None => "not from here",
+            });
             let note = if works.is_empty() { item.label } else { format!("{}, {works}", item.label) };
             Entry { label: item.text.clone(), note, choice: Choice::Copy(item.text) }
         };

@@ -7,6 +7,7 @@ mod environment;
 
 use std::sync::Arc;
 
+use crate::model::dns::forms::FormKind;
 use crate::model::dns::resolvconf::{KubeletDns, ResolvConf};
 use crate::model::dns::search::Libc;
 use crate::model::dns::{self, ClusterDomain, NameForm, Record, Server, Zone};
@@ -138,6 +139,13 @@ impl Panes {
     /// seen from.
     pub fn container(&self) -> Option<&(ObjectKey, Text)> {
         self.made_from.container.as_ref()
+    }
+
+    /// Whether there is a record of the Service's own name now: a search list alone finds nothing. One rule for what
+    /// is shown and what is copied.
+    pub fn name_exists(&self) -> bool {
+        let whole = self.names.iter().find(|f| f.kind == FormKind::Absolute);
+        whole.is_some_and(|f| self.records.iter().any(|r| r.name.eq_ignore_ascii_case(&f.text)))
     }
 
     /// How many rows a pane has.

@@ -201,6 +201,26 @@ fn the_name_that_is_copied_depends_on_the_viewpoint() {
 }
 
 #[test]
+fn a_name_without_a_record_is_not_said_to_work() {
+    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    let identity = Identity::default();
+    app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
+    let headless = samples::service("default", "cache").with_ips(&["None"]).with_port("redis", 6379, "");
+    let services = vec![samples::facts(headless, vec![samples::slice("default", "cache", "x")])];
+    app.update(Message::Snapshot(Arc::new(ClusterSnapshot {
+        epoch: 1,
+        ..samples::snapshot(services, vec![])
+    })));
+    assert!(
+        matches!(press(&mut app, &[Action::Copy]).pop(), Some(Effect::Copy { text, .. }) if text == "cache")
+    );
+    assert!(app.notices.back().is_some_and(|n| n.text.contains("no DNS record now")));
+    press(&mut app, &[Action::CopyMenu]);
+    let Some(Overlay::Picker(picker)) = app.overlays.last() else { panic!() };
+    assert!(picker.entries.iter().all(|e| !e.note.contains("works from here")));
+}
+
+#[test]
 fn what_was_copied_is_told_once_and_late_answers_are_dropped() {
     let mut app = explorer();
     let Some(Effect::Copy { id, .. }) = press(&mut app, &[Action::Copy]).pop() else { panic!() };

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use crate::app::panes::Subject;
 use crate::app::{App, Pane, Viewpoint};
 use crate::config::theme::Role;
-use crate::model::dns::forms::{FormKind, NameForm, Step, shortest};
+use crate::model::dns::forms::{NameForm, Step, shortest};
 use crate::model::dns::{Record, RecordType};
 use crate::model::{Kind, ServiceType};
 
@@ -118,8 +118,7 @@ fn best(pen: &Pen<'_>, forms: &[NameForm], exists: bool, laptop: bool) -> Spans<
 
 /// Whether there is a record of the Service's own name: a search list alone finds nothing.
 pub(super) fn exists(app: &App) -> bool {
-    let whole = app.panes.names.iter().find(|f| f.kind == FormKind::Absolute);
-    whole.is_some_and(|f| app.panes.records.iter().any(|r| r.name.eq_ignore_ascii_case(&f.text)))
+    app.panes.name_exists()
 }
 
 /// The mark of one form of a name that exists or not.
