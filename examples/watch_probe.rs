@@ -53,7 +53,13 @@ async fn probe(began: Instant, arguments: &[String]) -> Result<(), ApiError> {
         return Ok(());
     }
     let scope = value("-n").map_or(NamespaceScope::All, |n| NamespaceScope::one(n.as_str()));
-    let start = Start { epoch: 1, scope, clock: Timestamp::now, timing: Timing::default() };
+    let start = Start {
+        epoch: 1,
+        scope,
+        known: Default::default(),
+        clock: Timestamp::now,
+        timing: Timing::default(),
+    };
     let connection = Connection::start(client, start);
     if flag("--pods") {
         connection.set_pod_demand(BTreeSet::from([None]));

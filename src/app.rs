@@ -23,7 +23,7 @@ mod choose;
 mod copy;
 mod keys;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub use action::{Action, Group, Mode};
@@ -53,8 +53,6 @@ pub struct App {
     narrow_scope: Option<NamespaceScope>,
     /// Namespaces that a person typed in or the configuration names, for clusters that may not be listed.
     pub known_namespaces: BTreeSet<Text>,
-    /// The same for single contexts, by name; they count once that context is connected to.
-    pub context_namespaces: BTreeMap<Text, BTreeSet<Text>>,
     /// Services or pods.
     pub view: MainView,
     /// The list of Services.
@@ -91,8 +89,8 @@ pub struct App {
 
 impl App {
     /// A state that has just begun: the effects open the first connection.
-    pub fn start(now: Timestamp, known_namespaces: BTreeSet<Text>) -> (Self, Vec<Effect>) {
-        let mut app = Self { now, known_namespaces, ..Self::default() };
+    pub fn start(now: Timestamp) -> (Self, Vec<Effect>) {
+        let mut app = Self { now, ..Self::default() };
         let effects = app.connect(None);
         (app, effects)
     }
@@ -216,9 +214,7 @@ impl App {
     fn connected(&mut self, epoch: u64, identity: Identity, scope: NamespaceScope) -> Vec<Effect> {
         if epoch == self.connection.epoch {
             self.connection.problem = None;
-            if let Some(names) = self.context_namespaces.get(&identity.context) {
-                self.known_namespaces.extend(names.iter().cloned());
-            }
+            self.known_namespaces.extend(identity.known_namespaces.iter().cloned());
             self.connection.identity = Some(identity);
             if scope != NamespaceScope::All {
                 self.narrow_scope = Some(scope.clone());

@@ -10,5 +10,5 @@ pub mod input;
 pub mod run;
 pub mod terminal;
 
-pub use effects::Source;
+pub use effects::{KnownNamespaces, Source};
 pub use run::{Options, explore};

@@ -51,7 +51,13 @@ fn client(server: &Server) -> Client {
 }
 
 fn connect(server: &Server, scope: NamespaceScope, timing: Timing) -> Connection {
-    Connection::start(client(server), Start { epoch: 7, scope, clock: now, timing })
+    connect_knowing(server, scope, timing, &[])
+}
+
+/// With namespaces that the configuration names.
+fn connect_knowing(server: &Server, scope: NamespaceScope, timing: Timing, known: &[&str]) -> Connection {
+    let known = known.iter().map(|n| (*n).into()).collect();
+    Connection::start(client(server), Start { epoch: 7, scope, known, clock: now, timing })
 }
 
 /// Waits for a snapshot.
@@ -246,6 +252,24 @@ async fn without_the_right_to_list_everywhere_the_known_namespaces_are_tried() {
     let _everything = server.watch(SERVICES).await.stream("application/json");
     let whole = until(&connection, |s| is_live(s) && load(s, Kind::Service, Some("shop")).is_none()).await;
     assert_eq!(names(&whole), ["shop/a"]);
+}
+
+#[tokio::test]
+async fn configured_namespaces_are_looked_at_where_nothing_may_be_listed_everywhere() {
+    let server = Server::start().await;
+    for path in
+        ["/api/v1/namespaces/default/services", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"]
+    {
+        server.quiet(path);
+    }
+    server.quiet(SLICES);
+    let connection = connect_knowing(&server, NamespaceScope::All, prompt(), &["hidden"]);
+    server.list(NAMESPACES).await.refuse(403, "Forbidden", "no namespaces");
+    server.list(SERVICES).await.refuse(403, "Forbidden", "not everywhere");
+    let hidden = server.list("/api/v1/namespaces/hidden/services").await;
+    hidden.json(200, &list("ServiceList", "10", &[service("hidden", "a", "3")]));
+    let snapshot = until(&connection, |s| !names(s).is_empty()).await;
+    assert_eq!(names(&snapshot), ["hidden/a"]);
 }
 
 #[tokio::test]

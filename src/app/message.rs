@@ -1,5 +1,6 @@
 //! What happens to the program: everything that reaches [`super::App::update`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::env::Fetch;
@@ -115,6 +116,8 @@ pub struct Identity {
     pub namespace: Text,
     /// The server's certificate is not checked: a badge says so.
     pub insecure: bool,
+    /// Namespaces that the configuration names for this context.
+    pub known_namespaces: BTreeSet<Text>,
     /// A saved file is shown, no cluster: the file's name.
     pub file: Option<Text>,
 }

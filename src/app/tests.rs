@@ -22,7 +22,7 @@ fn pods_of(namespace: &str, name: &str) -> Vec<Pod> {
 
 /// An explorer that is connected to a cluster with `my-app` and `mysql` in `default` and `cart` in `shop`.
 fn explorer() -> App {
-    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    let (mut app, _) = App::start(samples::now());
     app.update(Message::Connected {
         epoch: 1,
         identity: Identity { context: "prod".into(), namespace: "default".into(), ..Identity::default() },
@@ -56,7 +56,7 @@ fn type_text(app: &mut App, text: &str) {
 
 #[test]
 fn the_first_thing_it_does_is_to_connect() {
-    let (app, effects) = App::start(samples::now(), BTreeSet::new());
+    let (app, effects) = App::start(samples::now());
     assert_eq!(effects, [Effect::Connect { epoch: 1, context: None }]);
     assert_eq!(app.mode(), Mode::Browse);
 }
@@ -95,7 +95,7 @@ fn data_of_a_former_context_never_shows() {
 
 #[test]
 fn pods_are_watched_where_the_selection_is_and_everywhere_only_for_the_list_of_pods() {
-    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    let (mut app, _) = App::start(samples::now());
     let identity = Identity::default();
     app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
     let watch = |names: &[Option<&str>]| Effect::WatchPods {
@@ -157,10 +157,10 @@ fn namespaces_can_be_typed_in_and_bad_names_are_refused() {
 
 #[test]
 fn namespaces_that_are_configured_for_a_context_are_offered_in_it() {
-    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
-    app.context_namespaces.insert("prod".into(), BTreeSet::from(["hidden".into()]));
+    let (mut app, _) = App::start(samples::now());
     assert!(!app.namespace_names().contains("hidden"));
-    let identity = Identity { context: "prod".into(), ..Identity::default() };
+    let known_namespaces = BTreeSet::from(["hidden".into()]);
+    let identity = Identity { context: "prod".into(), known_namespaces, ..Identity::default() };
     app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
     assert!(app.namespace_names().contains("hidden"));
 }
@@ -202,7 +202,7 @@ fn the_name_that_is_copied_depends_on_the_viewpoint() {
 
 #[test]
 fn a_name_without_a_record_is_not_said_to_work() {
-    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    let (mut app, _) = App::start(samples::now());
     let identity = Identity::default();
     app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
     let headless = samples::service("default", "cache").with_ips(&["None"]).with_port("redis", 6379, "");
@@ -278,7 +278,7 @@ fn the_panes_follow_the_selection() {
 fn config_maps_of_the_open_container_are_read_once_and_secrets_never() {
     use crate::model::env::Fetch;
     use crate::model::pod::EnvFrom;
-    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    let (mut app, _) = App::start(samples::now());
     let identity = Identity::default();
     app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
     let mut pod = samples::pod("default", "my-app-1").labelled("app=my-app");
@@ -387,7 +387,7 @@ fn notices_go_by_themselves() {
 
 #[test]
 fn a_connection_that_failed_is_tried_again_by_the_same_key() {
-    let (mut app, _) = App::start(samples::now(), BTreeSet::new());
+    let (mut app, _) = App::start(samples::now());
     app.update(Message::ConnectFailed {
         epoch: 1,
         problem: Problem { what: "no".into(), ..Problem::default() },
@@ -403,7 +403,7 @@ fn every_action_in_every_mode_is_survived() {
         [None, Some(Action::Help), Some(Action::Palette), Some(Action::Filter), Some(Action::Detail)]
     {
         for action in Action::ALL {
-            for mut app in [explorer(), App::start(samples::now(), BTreeSet::new()).0] {
+            for mut app in [explorer(), App::start(samples::now()).0] {
                 if let Some(opening) = opening {
                     press(&mut app, &[opening]);
                 }

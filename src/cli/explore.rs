@@ -15,7 +15,7 @@ use crate::demo;
 use crate::model::time::Timestamp;
 use crate::model::{NamespaceScope, Text};
 use crate::runtime::clock::{Clock, OffsetClock, SystemClock};
-use crate::runtime::{self, Options, Source};
+use crate::runtime::{self, KnownNamespaces, Options, Source};
 use crate::ui::Look;
 
 /// The explorer on the screen, until it is quit.
@@ -58,27 +58,17 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
             clock = Box::new(OffsetClock::new(now));
             source
         }
-        Origin::Cluster => Source::Cluster { overrides: Box::new(overrides), scope },
+        Origin::Cluster => Source::Cluster { overrides: Box::new(overrides), scope, known: known(settings) },
         Origin::Demo(scale) => {
             let demo = start_demo(scale.map(|s| (s.services, s.pods))).await?;
             overrides = Overrides { kubeconfig: Some(demo.kubeconfig().to_owned()), ..overrides };
             _demo = Some(demo);
-            Source::Cluster { overrides: Box::new(overrides), scope }
+            Source::Cluster { overrides: Box::new(overrides), scope, known: known(settings) }
         }
     };
-    let names: Vec<Text> = settings.namespaces_of("").into_iter().map(Text::from).collect();
     let notices = settings.unknown.iter().map(ToString::to_string).collect();
     let options = Options {
         source,
-        known_namespaces: names.into_iter().collect::<BTreeSet<_>>(),
-        context_namespaces: settings
-            .contexts
-            .keys()
-            .map(|name| {
-                let names = settings.namespaces_of(name).into_iter().map(Text::from).collect();
-                (name.as_str().into(), names)
-            })
-            .collect(),
         filter: explore.selector.as_ref().map(|s| format!("-l {s}")).unwrap_or_default(),
         mouse: settings.mouse.value,
         look: Look::new(theme, settings.ascii.value, settings.keymap.clone()),
@@ -88,6 +78,19 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
     runtime::explore(options).await.map(|()| Exit::Fine).map_err(|e| {
         Failure::new(Exit::Problems, "the terminal can't be used", e.to_string(), "Try another terminal.")
     })
+}
+
+/// The namespaces that the settings name, for clusters whose namespaces may not be listed.
+fn known(settings: &Settings) -> KnownNamespaces {
+    let texts = |names: BTreeSet<String>| names.into_iter().map(Text::from).collect();
+    KnownNamespaces {
+        everywhere: texts(settings.namespaces.value.iter().cloned().collect()),
+        by_context: settings
+            .contexts
+            .keys()
+            .map(|name| (name.as_str().into(), texts(settings.namespaces_of(name))))
+            .collect(),
+    }
 }
 
 /// Starts a demo cluster.

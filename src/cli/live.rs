@@ -162,8 +162,13 @@ impl Cluster {
         needs: &Needs,
         mut print: impl FnMut(&Facts, Option<&Problem>) -> Result<(), E>,
     ) -> Result<std::convert::Infallible, E> {
-        let start =
-            Start { epoch: 1, scope: self.scope.clone(), clock: Timestamp::now, timing: Timing::default() };
+        let start = Start {
+            epoch: 1,
+            scope: self.scope.clone(),
+            known: BTreeSet::new(),
+            clock: Timestamp::now,
+            timing: Timing::default(),
+        };
         let connection = Connection::start(self.client.clone(), start);
         if needs.required.contains(&Kind::Pod) || needs.helpful.contains(&Kind::Pod) {
             connection.set_pod_demand(match &self.scope {

@@ -37,6 +37,9 @@ pub struct Start {
     pub epoch: u64,
     /// Which namespaces to look at.
     pub scope: NamespaceScope,
+    /// Namespaces that are known by other means (the configuration): looked at where the whole cluster may not be
+    /// listed, besides the kubeconfig's own.
+    pub known: BTreeSet<Text>,
     /// The clock: when something was lost is part of the snapshots.
     pub clock: fn() -> Timestamp,
     /// Waiting times; the default suits everybody but tests.
@@ -82,7 +85,7 @@ impl Connection {
             timing: start.timing,
             clock: start.clock,
         };
-        let mut owner = Owner::new(shared, start.epoch, start.scope, publish);
+        let mut owner = Owner::new(shared, start.epoch, start.scope, start.known, publish);
         // The first watches start, and the first snapshot says so, before this returns.
         owner.begin();
         let owner = tokio::spawn(owner.run(orders, news));

@@ -1,7 +1,7 @@
 //! Carries out what the state machine asks for. Every effect that takes time is a task; what comes of it is a
 //! message. Dropping [`Effects`] stops everything that it started.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
@@ -25,6 +25,8 @@ pub enum Source {
         overrides: Box<Overrides>,
         /// Which namespaces to begin with; `None`: the context's own.
         scope: Option<NamespaceScope>,
+        /// Namespaces that the configuration names.
+        known: KnownNamespaces,
     },
     /// A saved file: a picture that never changes.
     Saved {
@@ -37,6 +39,22 @@ pub enum Source {
     },
 }
 
+/// Namespaces that the configuration names, for clusters whose namespaces may not be listed.
+#[derive(Clone, Debug, Default)]
+pub struct KnownNamespaces {
+    /// In every context.
+    pub everywhere: BTreeSet<Text>,
+    /// In single contexts, by name.
+    pub by_context: BTreeMap<Text, BTreeSet<Text>>,
+}
+
+impl KnownNamespaces {
+    /// Those that count in a context.
+    pub fn of(&self, context: &str) -> BTreeSet<Text> {
+        self.everywhere.iter().chain(self.by_context.get(context).into_iter().flatten()).cloned().collect()
+    }
+}
+
 /// The ConfigMaps of kube-system that tell the cluster's domain and DNS settings, where they may be read.
 const DNS_SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
 
@@ -47,6 +65,7 @@ struct Current {
     connection: Option<Arc<Connection>>,
     /// What was asked for before the connection stood.
     pods: BTreeSet<Option<Text>>,
+    scope: Option<NamespaceScope>,
 }
 
 /// The world outside of the state machine.
@@ -82,7 +101,10 @@ impl Effects {
     pub fn run(&mut self, effect: Effect) {
         match effect {
             Effect::Connect { epoch, context } => self.connect(epoch, context),
-            Effect::SetScope { epoch, scope } => self.with(epoch, |c| c.set_scope(scope)),
+            Effect::SetScope { epoch, scope } => {
+                self.current().scope = Some(scope.clone());
+                self.with(epoch, |c| c.set_scope(scope));
+            }
             Effect::WatchPods { epoch, namespaces } => {
                 self.current().pods.clone_from(&namespaces);
                 self.with(epoch, |c| c.set_pod_demand(namespaces));
@@ -141,12 +163,13 @@ impl Effects {
                 let _ = self.messages.send(Message::Connected { epoch, identity, scope: scope.clone() });
                 self.snapshots.send_replace(snapshot);
             }
-            Source::Cluster { overrides, scope } => {
+            Source::Cluster { overrides, scope, known } => {
                 let attempt = Attempt {
                     epoch,
                     context,
                     overrides: (**overrides).clone(),
                     scope: scope.clone(),
+                    known: known.clone(),
                     messages: self.messages.clone(),
                     snapshots: self.snapshots.clone(),
                     current: self.current.clone(),
@@ -164,6 +187,7 @@ struct Attempt {
     context: Option<Text>,
     overrides: Overrides,
     scope: Option<NamespaceScope>,
+    known: KnownNamespaces,
     messages: mpsc::UnboundedSender<Message>,
     snapshots: Arc<watch::Sender<Arc<ClusterSnapshot>>>,
     current: Arc<Mutex<Current>>,
@@ -173,13 +197,13 @@ impl Attempt {
     async fn run(self) {
         let epoch = self.epoch;
         match self.open() {
-            Ok((client, scope)) => self.follow(client, scope).await,
+            Ok((client, start)) => self.follow(client, start).await,
             Err(problem) => drop(self.messages.send(Message::ConnectFailed { epoch, problem })),
         }
     }
 
     /// Reads the configuration and makes a client of it. Nothing is sent yet.
-    fn open(&self) -> Result<(Client, NamespaceScope), Problem> {
+    fn open(&self) -> Result<(Client, Start), Problem> {
         let kubeconfig =
             Kubeconfig::load(&self.overrides, &Environment::of_process()).map_err(|e| config_problem(&e))?;
         let contexts = kubeconfig.contexts().into_iter().map(|c| ContextInfo {
@@ -201,22 +225,27 @@ impl Attempt {
             server: target.server.to_string().into(),
             namespace: target.namespace.as_str().into(),
             insecure: target.insecure,
+            known_namespaces: self.known.of(&target.context),
             file: None,
         };
         // The flags speak of the first context only.
         let flagged = self.scope.clone().filter(|_| self.context.is_none());
         let scope = flagged.unwrap_or_else(|| NamespaceScope::one(target.namespace.as_str()));
         let client = Client::new(target, Terminal::Ours).map_err(api_problem)?;
-        let connected = Message::Connected { epoch: self.epoch, identity, scope: scope.clone() };
-        let _ = self.messages.send(connected);
-        Ok((client, scope))
+        let start = Start {
+            epoch: self.epoch,
+            scope: scope.clone(),
+            known: identity.known_namespaces.clone(),
+            clock: jiff::Timestamp::now,
+            timing: Timing::default(),
+        };
+        let _ = self.messages.send(Message::Connected { epoch: self.epoch, identity, scope });
+        Ok((client, start))
     }
 
     /// Starts the watches and hands on their snapshots and the sign-in's notices until the task is aborted.
-    async fn follow(self, client: Client, scope: NamespaceScope) {
+    async fn follow(self, client: Client, start: Start) {
         let mut notices = client.notices();
-        let start =
-            Start { epoch: self.epoch, scope, clock: jiff::Timestamp::now, timing: Timing::default() };
         let connection = Arc::new(Connection::start(client, start));
         let mut snapshots = connection.snapshots();
         {
@@ -226,6 +255,9 @@ impl Attempt {
             }
             if !current.pods.is_empty() {
                 connection.set_pod_demand(current.pods.clone());
+            }
+            if let Some(scope) = &current.scope {
+                connection.set_scope(scope.clone());
             }
             current.connection = Some(connection.clone());
         }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::app::{App, CopyOutcome, Effect, Message, Target};
-use crate::model::{ClusterSnapshot, Text};
+use crate::model::ClusterSnapshot;
 use crate::ui::{self, Drawn, Look};
 
 use super::clock::Clock;
@@ -28,10 +28,6 @@ use super::terminal::{FullScreen, RealHost};
 pub struct Options {
     /// Where the facts come from.
     pub source: Source,
-    /// Namespaces that the configuration names, for clusters whose namespaces may not be listed.
-    pub known_namespaces: std::collections::BTreeSet<Text>,
-    /// The same for single contexts, by name.
-    pub context_namespaces: std::collections::BTreeMap<Text, std::collections::BTreeSet<Text>>,
     /// What the list is filtered by at first.
     pub filter: String,
     /// Whether to ask for mouse events.
@@ -137,8 +133,7 @@ impl<H> Loop<H> {
     pub fn new(options: Options, host: H) -> Self {
         let (messages, inbox) = mpsc::unbounded_channel();
         let (effects, snapshots) = Effects::new(options.source, messages);
-        let (mut app, first) = App::start(options.clock.now(), options.known_namespaces);
-        app.context_namespaces = options.context_namespaces;
+        let (mut app, first) = App::start(options.clock.now());
         app.start_filter(&options.filter);
         for line in options.notices {
             app.note(line);

@@ -3,7 +3,6 @@
 
 #![expect(dead_code, unreachable_pub, reason = "shared by programs that use different parts of it")]
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -14,7 +13,7 @@ use kdisco::demo::{self, Demo};
 use kdisco::model::NamespaceScope;
 use kdisco::runtime::clock::SystemClock;
 use kdisco::runtime::run::{Host, Loop};
-use kdisco::runtime::{Options, Source};
+use kdisco::runtime::{KnownNamespaces, Options, Source};
 use kdisco::ui::Look;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -74,9 +73,11 @@ impl Runner {
             ..Overrides::default()
         };
         let options = Options {
-            source: Source::Cluster { overrides: Box::new(overrides), scope },
-            known_namespaces: BTreeSet::new(),
-            context_namespaces: std::collections::BTreeMap::new(),
+            source: Source::Cluster {
+                overrides: Box::new(overrides),
+                scope,
+                known: KnownNamespaces::default(),
+            },
             filter: String::new(),
             mouse: false,
             look,

@@ -487,7 +487,7 @@ pub fn app(snapshot: ClusterSnapshot, scope: NamespaceScope) -> App {
 
 /// The explorer before it knows anything.
 pub fn connecting() -> App {
-    App::start(now(), BTreeSet::new()).0
+    App::start(now()).0
 }
 
 /// One Service with that many pods behind it.

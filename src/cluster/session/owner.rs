@@ -51,9 +51,10 @@ impl Owner {
         shared: Shared,
         epoch: u64,
         scope: NamespaceScope,
+        mut named: BTreeSet<Text>,
         publish: watch::Sender<Arc<ClusterSnapshot>>,
     ) -> Self {
-        let mut named = BTreeSet::from([shared.client.target().namespace.as_str().into()]);
+        named.insert(shared.client.target().namespace.as_str().into());
         if let NamespaceScope::Only(names) = &scope {
             named.extend(names.iter().cloned());
         }
