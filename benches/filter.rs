@@ -6,10 +6,16 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use kdisco::app::filter::{Filter, Matcher};
+use kdisco::app::{Action, App, Edit, Identity, Message};
+use kdisco::config::{Keymap, Theme};
+use kdisco::model::time::Timestamp;
 use kdisco::model::{
-    AddressType, Endpoint, EndpointSlice, Hints, Labels, ObjectKey, Port, PortTarget, Protocol, Service,
-    ServiceFacts, ServiceType, SlicePort, TargetRef, Text,
+    AddressType, ClusterSnapshot, Endpoint, EndpointSlice, Hints, Labels, NamespaceScope, ObjectKey, Port,
+    PortTarget, Protocol, Service, ServiceFacts, ServiceType, SlicePort, TargetRef, Text,
 };
+use kdisco::ui::{Look, view};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 const SERVICES: usize = 5_000;
 const ENDPOINTS: usize = 5;
@@ -108,6 +114,40 @@ fn slice(texts: &mut Texts, namespace: &Text, service: &str, i: usize) -> Endpoi
     }
 }
 
+/// From the key to the finished frame, as the loop does it: the message, the new list, the panes, every cell.
+fn frame(c: &mut Criterion) {
+    let mut services = world();
+    services.sort_by(|a, b| a.key().cmp(b.key()));
+    let (mut app, _) = App::start(Timestamp::UNIX_EPOCH);
+    app.update(Message::Connected { epoch: 1, identity: Identity::default(), scope: NamespaceScope::All });
+    let snapshot = ClusterSnapshot { epoch: 1, services: Arc::new(services), ..ClusterSnapshot::default() };
+    app.update(Message::Snapshot(Arc::new(snapshot)));
+    app.update(Message::Action(Action::Filter));
+    let look = Look::new(Theme::default(), false, Keymap::default());
+    let area = Rect::new(0, 0, 160, 48);
+    let mut buffer = Buffer::empty(area);
+    let mut draw = |app: &mut App| {
+        let drawn = view(app, &look, area, &mut buffer);
+        app.update(Message::Viewport(drawn.viewport));
+    };
+    draw(&mut app);
+    let mut group = c.benchmark_group("key to frame over 5000 Services");
+    for typed in ["p", "payment-api-4", "10.244.7.150", "pod:mysql-cache-12"] {
+        let (before, last) = typed.split_at(typed.len() - 1);
+        group.bench_function(typed, |b| {
+            app.update(Message::Action(Action::ClearLine));
+            app.update(Message::Edit(Edit::Insert(before.to_owned())));
+            b.iter(|| {
+                app.update(Message::Edit(Edit::Insert(last.to_owned())));
+                draw(&mut app);
+                // The way back is part of it, so this is two keys and one frame: an upper bound.
+                app.update(Message::Edit(Edit::Backspace));
+            });
+        });
+    }
+    group.finish();
+}
+
 fn keystroke(c: &mut Criterion) {
     let world = world();
     let mut matcher = Matcher::default();
@@ -145,5 +185,5 @@ fn keystroke(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, keystroke);
+criterion_group!(benches, keystroke, frame);
 criterion_main!(benches);

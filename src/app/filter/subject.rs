@@ -68,7 +68,7 @@ impl Subject for ServiceFacts {
         let service = &*self.service;
         service.addresses().any(|a| test(a))
             || service.external_ips.iter().chain(&service.ingress).any(|a| test(a))
-            || endpoint_addresses(self).any(|a| test(a))
+            || self.endpoint_addresses().any(test)
     }
 
     fn port(&self, test: &PortTest) -> bool {
@@ -106,12 +106,8 @@ impl Subject for ServiceFacts {
             || service.external_ips.iter().any(|a| needle.is_in_address(a))
             || service.ingress.iter().any(|a| needle.is_in(a))
             || needle.is_in(&service.external_name)
-            || (needle.addressy() && endpoint_addresses(self).any(|a| needle.starts(a)))
+            || (needle.addressy() && self.endpoint_addresses().any(|a| needle.starts(a)))
     }
-}
-
-fn endpoint_addresses(facts: &ServiceFacts) -> impl Iterator<Item = &Text> {
-    facts.slices.iter().flat_map(|s| &s.endpoints).flat_map(|e| &e.addresses)
 }
 
 /// A pod with the names of the Services that lead to it.
