@@ -473,6 +473,7 @@ pub fn identity() -> Identity {
         server: "https://10.0.0.1:6443".into(),
         namespace: "default".into(),
         insecure: false,
+        known_namespaces: BTreeSet::new(),
         file: None,
     }
 }
