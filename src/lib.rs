@@ -10,6 +10,8 @@
 //! | [`ui`] | views: state in, cells out | `app`, `model`, `config` |
 //! | [`wire`] | pure codecs: bytes ↔ frames | nothing of ours |
 //! | [`cluster`] | the API server: kubeconfig, lists, watches, the store | `model`, `wire` |
+//! | [`dns`] | the cluster's own DNS, asked live over any byte stream | `model`, `wire` |
+//! | [`session`] | port-forwards and the API proxy: listeners, and streams to pods | `model`, `wire` |
 //! | [`runtime`] | the driver: event loop, terminal, effects, clock, clipboard | all of the above |
 //! | [`demo`] | a small world to try things on, over real loopback TCP | `wire` alone |
 //! | [`cli`] | arguments, commands, reports | everything |
@@ -19,7 +21,9 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod demo;
+pub mod dns;
 pub mod model;
 pub mod runtime;
+pub mod session;
 pub mod ui;
 pub mod wire;
