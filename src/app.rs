@@ -141,6 +141,11 @@ impl App {
                 }
                 vec![]
             }
+            Message::SignInAsked { epoch, why } => {
+                self.sign_in_asked(epoch, why);
+                vec![]
+            }
+            Message::SignedIn { epoch, problem } => self.signed_in(epoch, problem),
             Message::Note(text) => {
                 self.note(text);
                 vec![]
@@ -201,6 +206,7 @@ impl App {
         self.connection.wanted.clone_from(&context);
         self.connection.identity = None;
         self.connection.problem = None;
+        self.connection.asks = None;
         self.snapshot =
             Arc::new(ClusterSnapshot { epoch: self.connection.epoch, ..ClusterSnapshot::default() });
         self.scope = None;
@@ -225,6 +231,31 @@ impl App {
             self.scope = Some(scope);
         }
         vec![]
+    }
+
+    /// A plugin wants to talk to a person, or no longer does. It is never given the terminal unasked.
+    fn sign_in_asked(&mut self, epoch: u64, why: Option<Text>) {
+        if epoch != self.connection.epoch {
+            return;
+        }
+        if why.is_some() {
+            let text = "signing in needs you: try again to lend the terminal to the credential plugin";
+            self.notify(Tone::Fault, text);
+        }
+        self.connection.asks = why;
+    }
+
+    fn signed_in(&mut self, epoch: u64, problem: Option<Problem>) -> Vec<Effect> {
+        if epoch != self.connection.epoch {
+            return vec![];
+        }
+        match problem {
+            Some(problem) => {
+                self.notify(Tone::Fault, format!("{}: {}", problem.what, problem.why));
+                vec![]
+            }
+            None => vec![Effect::RetryNow { epoch }],
+        }
     }
 
     fn take_snapshot(&mut self, snapshot: Arc<ClusterSnapshot>) -> Vec<Effect> {

@@ -2,169 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper must fail the test")]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+#[path = "common/tls.rs"]
+mod tls;
+
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::thread;
 
-use base64::Engine;
-use kdisco::cluster::client::{Client, Terminal};
-use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
-use kdisco::cluster::{ApiError, ApiErrorKind};
+use kdisco::cluster::ApiErrorKind;
+use kdisco::cluster::kubeconfig::Overrides;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, ServerConnection, SignatureScheme};
+use tls::{
+    CA, OTHER_CA, V1_CERTIFICATE, V1_KEY, base64, client, connect, failure, issue, kubeconfig, plugin,
+    read_head, runs, serve, trusted,
+};
 
-const CA: &str = include_str!("fixtures/tls/ca.crt");
-const OTHER_CA: &str = include_str!("fixtures/tls/other-ca.crt");
-const V1_CERTIFICATE: &str = include_str!("fixtures/tls/client-v1.crt");
-const V1_KEY: &str = include_str!("fixtures/tls/client-v1.key");
-
-/// Takes any client certificate, as the API server would one of its own authority; version 1 ones too.
-#[derive(Debug)]
-struct Anybody;
-
-impl ClientCertVerifier for Anybody {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        false
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
-/// What a request looked like to the server.
-#[derive(Clone, Debug)]
-struct Seen {
-    head: String,
-    certificate: Option<Vec<u8>>,
-}
-
-impl Seen {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (key, value) = line.split_once(": ")?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-}
-
-type Log = Arc<Mutex<Vec<Seen>>>;
-
-/// An https server for one answer a connection; `status` decides by what it saw. Ends with the process.
-fn serve(status: impl Fn(&Seen) -> &'static str + Send + 'static) -> (u16, Log) {
-    let certificates = CertificateDer::pem_slice_iter(include_bytes!("fixtures/tls/server.crt"));
-    let certificates = certificates.collect::<Result<Vec<_>, _>>().unwrap();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("fixtures/tls/server.key")).unwrap();
-    let config = ServerConfig::builder()
-        .with_client_cert_verifier(Arc::new(Anybody))
-        .with_single_cert(certificates, key)
-        .unwrap();
-    let (config, log) = (Arc::new(config), Log::default());
-    let (listener, seen) = (TcpListener::bind("127.0.0.1:0").unwrap(), log.clone());
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let connection = ServerConnection::new(config.clone()).unwrap();
-            let mut tls = rustls::StreamOwned::new(connection, stream.unwrap());
-            let Some(head) = read_head(&mut tls) else { continue };
-            let certificate = tls.conn.peer_certificates().and_then(|c| c.first()).map(|c| c.to_vec());
-            let request = Seen { head, certificate };
-            let answer = status(&request);
-            seen.lock().unwrap().push(request);
-            let body = r#"{"major":"1","minor":"34","gitVersion":"v1.34.4"}"#;
-            let _ = write!(
-                tls,
-                "HTTP/1.1 {answer}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = tls.flush();
-        }
-    });
-    (port, log)
-}
-
-fn read_head(stream: &mut impl Read) -> Option<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        if stream.read(&mut byte).ok()? == 0 {
-            return None;
-        }
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).ok()
-}
-
-fn base64(data: impl AsRef<[u8]>) -> String {
-    base64::engine::general_purpose::STANDARD.encode(data)
-}
-
-/// A kubeconfig of one cluster and one user, given as YAML flow mappings.
-fn kubeconfig(folder: &Path, cluster: &str, user: &str) -> Overrides {
-    let text = format!(
-        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{{cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n\
-         contexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n"
-    );
-    let file = folder.join("config");
-    std::fs::write(&file, text).unwrap();
-    Overrides { kubeconfig: Some(file), ..Overrides::default() }
-}
-
-fn trusted(port: u16) -> String {
-    format!("server: 'https://127.0.0.1:{port}', certificate-authority-data: {}", base64(CA))
-}
-
-fn connect(overrides: &Overrides) -> Result<Client, ApiError> {
-    let environment = Environment { variables: BTreeMap::new(), service_account: "/nonexistent".into() };
-    Client::new(Kubeconfig::load(overrides, &environment)?.target()?, Terminal::Ours)
-}
-
-/// A client for one cluster and one user, in a folder that goes with it.
-fn client(cluster: &str, user: &str) -> (Client, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    (connect(&kubeconfig(folder.path(), cluster, user)).unwrap(), folder)
-}
-
-async fn failure(cluster: &str, user: &str) -> ApiError {
-    let (client, _folder) = client(cluster, user);
-    client.server_version().await.unwrap_err()
-}
+const SECOND_CERTIFICATE: &str = include_str!("fixtures/tls/client-2.crt");
+const SECOND_KEY: &str = include_str!("fixtures/tls/client-2.key");
 
 #[tokio::test]
 async fn a_version_1_client_certificate_is_shown_to_the_server() {
@@ -197,12 +52,13 @@ async fn certificate_files_are_relative_to_the_kubeconfig_and_read_for_each_conn
     let overrides = kubeconfig(folder.path(), &cluster, "client-certificate: ./me.crt, client-key: me.key");
     let client = connect(&overrides).unwrap();
     client.server_version().await.unwrap();
-    // Renewed on disk (here by another certificate altogether).
-    std::fs::write(folder.path().join("me.crt"), OTHER_CA).unwrap();
+    // Renewed on disk.
+    std::fs::write(folder.path().join("me.crt"), SECOND_CERTIFICATE).unwrap();
+    std::fs::write(folder.path().join("me.key"), SECOND_KEY).unwrap();
     client.server_version().await.unwrap();
     let shown: Vec<_> = log.lock().unwrap().iter().map(|s| s.certificate.clone()).collect();
     let der = |pem: &str| Some(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec());
-    assert_eq!(shown, [der(V1_CERTIFICATE), der(OTHER_CA)]);
+    assert_eq!(shown, [der(V1_CERTIFICATE), der(SECOND_CERTIFICATE)]);
 }
 
 #[tokio::test]
@@ -224,6 +80,22 @@ async fn the_name_in_the_certificate_counts_and_tls_server_name_replaces_it() {
     let error = failure(&format!("{}, tls-server-name: elsewhere.example", trusted(port)), "").await;
     assert_eq!(error.kind, ApiErrorKind::Certificate);
     assert!(error.why.contains("not for elsewhere.example, but for localhost"), "{error}");
+}
+
+/// client-go: `DirectClientConfig.getCluster`.
+#[tokio::test]
+async fn another_server_on_the_command_line_forgets_the_entrys_tls_server_name() {
+    let (port, _log) = serve(|_| "200 OK");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = format!("{}, tls-server-name: elsewhere.example", trusted(1));
+    let flags = Overrides {
+        server: Some(format!("https://127.0.0.1:{port}")),
+        ..kubeconfig(folder.path(), &cluster, "")
+    };
+    connect(&flags).unwrap().server_version().await.unwrap();
+    let named = Overrides { tls_server_name: Some("other.example".to_owned()), ..flags };
+    let error = connect(&named).unwrap().server_version().await.unwrap_err();
+    assert!(error.why.contains("not for other.example"), "{error}");
 }
 
 #[tokio::test]
@@ -377,29 +249,6 @@ async fn a_token_file_is_read_again_when_the_server_refuses_its_token() {
     let tokens: Vec<_> =
         log.lock().unwrap().iter().map(|s| s.header("authorization").unwrap().to_owned()).collect();
     assert_eq!(tokens, ["Bearer old", "Bearer old", "Bearer new"]);
-}
-
-/// A plugin: a shell script in a folder, which notes each run.
-fn plugin(folder: &Path, script: &str) -> String {
-    use std::os::unix::fs::PermissionsExt;
-    let file = folder.join("plugin.sh");
-    let runs = folder.join("runs");
-    std::fs::write(&file, format!("#!/bin/sh\necho run >> '{}'\n{script}\n", runs.display())).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-    "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin.sh, interactiveMode: IfAvailable, \
-     installHint: 'brew install plugin', env: [{name: WHO, value: me}]}"
-        .to_owned()
-}
-
-fn runs(folder: &Path) -> usize {
-    std::fs::File::open(folder.join("runs")).map_or(0, |file| BufReader::new(file).lines().count())
-}
-
-const ISSUE: &str =
-    r#"echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{STATUS}}'"#;
-
-fn issue(status: &str) -> String {
-    ISSUE.replace("STATUS", status)
 }
 
 #[tokio::test]

@@ -97,3 +97,47 @@ async fn a_saved_selection_survives_a_pod_that_is_replaced() {
     assert!(line(&after, "▸").contains("my-app"), "{after}");
     explorer.quits().await;
 }
+
+/// A kubeconfig whose user signs in by a shell script; nobody listens at its server.
+fn signing_in(folder: &std::path::Path, mode: &str, script: &str) -> kdisco::cluster::kubeconfig::Overrides {
+    use std::os::unix::fs::PermissionsExt;
+    let plugin = folder.join("plugin.sh");
+    std::fs::write(&plugin, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let file = folder.join("config");
+    let text = format!(
+        "clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\n\
+         users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: ./plugin.sh, interactiveMode: {mode}}}}}}}]\n\
+         contexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    kdisco::cluster::kubeconfig::Overrides { kubeconfig: Some(file), ..Default::default() }
+}
+
+#[tokio::test]
+async fn the_screen_answers_while_a_credential_plugin_runs_and_shows_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    // It would read what is typed, and write over the screen, if it could.
+    let overrides =
+        signing_in(folder.path(), "IfAvailable", "cat\necho 'open https://sign.in now' >&2\nexec sleep 600");
+    let mut explorer = Runner::with_overrides(overrides, 120, 40).await;
+    explorer.shows("open https://sign.in now").await;
+    explorer.press("?");
+    explorer.shows("half").await;
+    explorer.press("<esc>:ctx");
+    explorer.shows("Command").await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn a_plugin_that_needs_a_person_is_run_when_the_person_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "test -e \"$(dirname \"$0\")/asked\" || { touch \"$(dirname \"$0\")/asked\"; echo 'log in first' >&2; exit 1; }\n\
+                  echo 'still no' >&2; exit 1";
+    let overrides = signing_in(folder.path(), "IfAvailable", script);
+    let mut explorer = Runner::with_overrides(overrides, 120, 40).await;
+    explorer.shows("signing in needs you").await;
+    explorer.retry();
+    explorer.shows("still no").await;
+    explorer.quits().await;
+}

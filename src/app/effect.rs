@@ -46,6 +46,11 @@ pub enum Effect {
         /// Of which connection.
         epoch: u64,
     },
+    /// Put the screen aside and run the credential plugin with the terminal: it has to talk to a person.
+    SignIn {
+        /// Of which connection.
+        epoch: u64,
+    },
     /// Put text where it can be pasted.
     Copy {
         /// Number of this copy.

@@ -95,6 +95,9 @@ impl App {
             Action::Retry if self.connection.problem.is_some() => {
                 return self.connect(self.connection.wanted.clone());
             }
+            Action::Retry if self.connection.asks.is_some() => {
+                return vec![Effect::SignIn { epoch: self.connection.epoch }];
+            }
             Action::Retry => {
                 self.notify(Tone::Note, "connecting again");
                 return vec![Effect::RetryNow { epoch: self.connection.epoch }];

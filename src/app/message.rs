@@ -71,6 +71,20 @@ pub enum Message {
         /// Why not.
         why: Fetch,
     },
+    /// A credential plugin could not sign in without the terminal (why), or it has done so since (`None`).
+    SignInAsked {
+        /// For which connection.
+        epoch: u64,
+        /// The plugin's words.
+        why: Option<Text>,
+    },
+    /// The terminal was lent to a credential plugin and is back.
+    SignedIn {
+        /// For which connection.
+        epoch: u64,
+        /// What went wrong, if anything did.
+        problem: Option<Problem>,
+    },
     /// Something worth a line happened outside (a sign-in plugin spoke).
     Note(String),
     /// A copy came to an end.

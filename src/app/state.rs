@@ -76,6 +76,8 @@ pub enum Viewpoint {
 pub struct Connection {
     /// Number of the newest attempt; what carries another number is late and dropped.
     pub epoch: u64,
+    /// Why the credential plugin could not sign in without the terminal; trying again lends it the terminal.
+    pub asks: Option<Text>,
     /// The context that is being connected to, where one was chosen.
     pub wanted: Option<Text>,
     /// What we are connected to, once the configuration was read.

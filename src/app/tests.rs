@@ -400,6 +400,27 @@ fn a_connection_that_failed_is_tried_again_by_the_same_key() {
 }
 
 #[test]
+fn a_plugin_that_has_to_talk_gets_the_terminal_only_when_a_person_says_so() {
+    let mut app = explorer();
+    let epoch = app.connection.epoch;
+    assert!(app.update(Message::SignInAsked { epoch: epoch + 1, why: Some("late".into()) }).is_empty());
+    assert_eq!(
+        press(&mut app, &[Action::Retry]),
+        [Effect::RetryNow { epoch }],
+        "that was another connection"
+    );
+    assert!(app.update(Message::SignInAsked { epoch, why: Some("log in".into()) }).is_empty());
+    assert!(app.notices.back().is_some_and(|n| n.text.contains("needs you")));
+    assert_eq!(press(&mut app, &[Action::Retry]), [Effect::SignIn { epoch }]);
+    let problem = Problem { what: "no".into(), why: "wrong code".into(), hint: String::new() };
+    assert!(app.update(Message::SignedIn { epoch, problem: Some(problem) }).is_empty());
+    assert!(app.notices.back().is_some_and(|n| n.text.contains("wrong code")));
+    assert_eq!(app.update(Message::SignedIn { epoch, problem: None }), [Effect::RetryNow { epoch }]);
+    app.update(Message::SignInAsked { epoch, why: None });
+    assert_eq!(press(&mut app, &[Action::Retry]), [Effect::RetryNow { epoch }]);
+}
+
+#[test]
 fn every_action_in_every_mode_is_survived() {
     for opening in
         [None, Some(Action::Help), Some(Action::Palette), Some(Action::Filter), Some(Action::Detail)]

@@ -18,7 +18,12 @@ pub fn start(settings: &Settings) -> Result<(), Failure> {
         let hint = "Write it like info, or kdisco=debug,hyper=warn.";
         Failure::new(Exit::Usage, format!("\"{level}\" is no log level"), e.to_string(), hint)
     })?;
-    let file = OpenOptions::new().create(true).append(true).open(path).map_err(|e| {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // It says where one looked, and quotes servers: it is nobody else's business.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|e| {
         let what = format!("cannot write the log {}", path.display());
         Failure::new(Exit::Usage, what, e.to_string(), "Name another file with --log-file.")
     })?;

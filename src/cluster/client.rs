@@ -24,6 +24,8 @@ mod certificate;
 mod credential;
 mod dial;
 mod exec;
+mod oidc;
+mod rotation;
 mod service;
 mod tls;
 
@@ -127,6 +129,12 @@ impl Client {
     /// The last lines that a credential plugin wrote while it ran (where to sign in, what failed).
     pub fn notices(&self) -> watch::Receiver<Arc<[String]>> {
         self.inner.credential.notices()
+    }
+
+    /// Why the credential plugin could not sign in, where it could if it had the terminal: [`Self::sign_in`] is what
+    /// to offer. Changes once for each series of failures; `None` after a success or [`Self::retry_credential`].
+    pub fn asks_for_terminal(&self) -> watch::Receiver<Option<Arc<ApiError>>> {
+        self.inner.credential.asks()
     }
 
     /// Runs the credential plugin with the terminal, for plugins that must talk to a person. The caller has put its

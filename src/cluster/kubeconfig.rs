@@ -17,17 +17,18 @@ use std::time::Duration;
 mod error;
 mod file;
 mod in_cluster;
+mod oidc;
 mod proxy;
 mod resolve;
 mod target;
 
 pub use error::KubeconfigError;
-pub(super) use file::{AuthProvider, Exec, Secret};
+pub(super) use file::{Exec, Secret};
 pub(super) use proxy::{Proxy, ProxyKind};
 pub use target::Target;
-pub(super) use target::{CredentialSource, Identity, Impersonate, Material};
+pub(super) use target::{CredentialSource, Identity, Impersonate, Material, Oidc};
 
-use file::File;
+use file::{AuthProvider, File};
 
 /// What the command line says about the connection; names and meaning are kubectl's.
 #[derive(Clone, Default)]

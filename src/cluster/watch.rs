@@ -58,6 +58,9 @@ pub struct Timing {
     pub head: Duration,
     /// How long a list may be silent in the middle.
     pub stall: Duration,
+    /// How long a watch may be silent before it is opened anew. A server that lives sends a bookmark each minute
+    /// (apiserver: `defaultBookmarkFrequency`), so silence may be a way that is blocked without a word.
+    pub silent: Duration,
     /// How long the server is asked to keep a watch open; up to a quarter more is added at random.
     pub watch: Duration,
     /// A watch that lived so long counts as a success: pauses begin small again.
@@ -74,6 +77,7 @@ impl Default for Timing {
             forbidden: Duration::from_mins(1),
             head: Duration::from_mins(1),
             stall: Duration::from_secs(30),
+            silent: Duration::from_secs(90),
             watch: Duration::from_secs(290),
             settled: Duration::from_secs(5),
             publish: Duration::from_millis(50),
@@ -134,6 +138,8 @@ pub(super) struct Watch {
     lost: Option<Timestamp>,
     /// The server's protobuf could not be understood: ask for JSON.
     json: bool,
+    /// How the last watch ended.
+    last: Ended,
     /// How often in a row the server's cache had not come as far as our version.
     behind: u32,
     pause: Duration,
@@ -151,6 +157,7 @@ pub(super) async fn run(shared: Shared, source: Source, id: u64) {
         listed: false,
         lost: None,
         json: false,
+        last: Ended::AsAgreed,
         behind: 0,
         pause,
     };
@@ -182,15 +189,19 @@ impl Watch {
             self.live().await?;
         }
         let began = Instant::now();
-        match self.watch().await? {
-            Ended::AsAgreed if began.elapsed() < Duration::from_secs(1).min(self.shared.timing.settled) => {
-                // A server (or a proxy) that ends every watch at once must not be asked without pause.
-                tracing::debug!(source = ?self.source, "a watch ended at once");
-                self.wait(self.pause).await;
-                self.pause = (self.pause * 2).min(self.shared.timing.backoff_max);
-            }
-            Ended::AsAgreed => self.pause = self.shared.timing.backoff,
-            Ended::Expired => self.relist = true,
+        let ended = self.watch().await?;
+        let at_once = began.elapsed() < Duration::from_secs(1).min(self.shared.timing.settled);
+        // One version that has expired is nothing special; one that was just listed is.
+        let odd = at_once && (ended == Ended::AsAgreed || self.last == Ended::Expired);
+        self.last = ended;
+        self.relist |= ended == Ended::Expired;
+        if odd {
+            // A server (or a proxy) that ends every watch at once must not be asked without pause.
+            tracing::debug!(source = ?self.source, ?ended, "a watch ended at once");
+            self.wait(jittered(self.pause)).await;
+            self.pause = (self.pause * 2).min(self.shared.timing.backoff_max);
+        } else if ended == Ended::AsAgreed {
+            self.pause = self.shared.timing.backoff;
         }
         Ok(())
     }

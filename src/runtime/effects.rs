@@ -112,7 +112,7 @@ impl Effects {
             Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
             // These need the terminal: the loop has done them.
-            Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
+            Effect::Copy { .. } | Effect::SignIn { .. } | Effect::Redraw | Effect::Quit => {}
         }
     }
 
@@ -128,6 +128,13 @@ impl Effects {
         {
             act(connection);
         }
+    }
+
+    /// The client of the current connection, if that is still the one that is meant.
+    pub fn client(&self, epoch: u64) -> Option<Client> {
+        let current = self.current();
+        let connection = current.connection.as_ref().filter(|_| current.epoch == epoch);
+        connection.map(|c| c.client().clone())
     }
 
     fn fetch(&mut self, epoch: u64, kind: Kind, key: ObjectKey) {
@@ -245,7 +252,7 @@ impl Attempt {
 
     /// Starts the watches and hands on their snapshots and the sign-in's notices until the task is aborted.
     async fn follow(self, client: Client, start: Start) {
-        let mut notices = client.notices();
+        let (mut notices, mut asks) = (client.notices(), client.asks_for_terminal());
         let connection = Arc::new(Connection::start(client, start));
         let mut snapshots = connection.snapshots();
         {
@@ -273,6 +280,10 @@ impl Attempt {
                     self.snapshots.send_replace(snapshots.borrow_and_update().clone());
                 }
                 () = &mut settings, if reading => reading = false,
+                Ok(()) = asks.changed() => {
+                    let why = asks.borrow_and_update().as_ref().map(|error| error.why.as_str().into());
+                    let _ = self.messages.send(Message::SignInAsked { epoch: self.epoch, why });
+                }
                 Ok(()) = notices.changed() => {
                     let lines = notices.borrow_and_update().clone();
                     if let Some(line) = lines.last() {
@@ -305,6 +316,6 @@ fn config_problem(error: &KubeconfigError) -> Problem {
     Problem { what: "The configuration can't be used".to_owned(), why: error.to_string(), hint }
 }
 
-fn api_problem(error: ApiError) -> Problem {
+pub(super) fn api_problem(error: ApiError) -> Problem {
     Problem { what: error.what, why: error.why, hint: error.hint }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::Event;
-use futures_util::StreamExt as _;
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::layout::Rect;
@@ -20,7 +19,7 @@ use crate::model::ClusterSnapshot;
 use crate::ui::{self, Drawn, Look};
 
 use super::clock::Clock;
-use super::effects::{Effects, Source};
+use super::effects::{Effects, Source, api_problem};
 use super::input::{Asked, Input};
 use super::terminal::{FullScreen, RealHost};
 
@@ -46,6 +45,12 @@ pub trait Host<B: Backend> {
     fn begin_frame(&mut self, _terminal: &mut Terminal<B>) {}
     /// After a frame was written.
     fn end_frame(&mut self, _terminal: &mut Terminal<B>) {}
+    /// Gives the terminal to another program. Whether a person is there who sees it.
+    fn put_aside(&mut self) -> bool {
+        false
+    }
+    /// Takes the terminal back.
+    fn bring_back(&mut self) {}
     /// Puts text where it can be pasted.
     fn copy(&mut self, terminal: &mut Terminal<B>, text: &str) -> CopyOutcome;
 }
@@ -57,23 +62,12 @@ pub trait Host<B: Backend> {
 pub async fn explore(options: Options) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let (screen, mut terminal) = FullScreen::enter(options.mouse)?;
-    // A task of its own waits for the terminal: crossterm's stream remembers only the first waker it meets, so it
-    // must not be polled from a loop that also looks at it in passing.
     let (sender, events) = mpsc::unbounded_channel();
-    let reader = tokio::spawn(async move {
-        let mut stream = crossterm::event::EventStream::new();
-        while let Some(Ok(event)) = stream.next().await {
-            if sender.send(event).is_err() {
-                return;
-            }
-        }
-    });
-    let mut looping = Loop::new(options, RealHost::new());
+    let mut looping = Loop::new(options, RealHost::new(screen.mouse(), sender));
     let result = tokio::select! {
         result = looping.run(&mut terminal, events) => result,
         () = signals.any() => Ok(()),
     };
-    reader.abort();
     drop(screen);
     result
 }
@@ -94,8 +88,15 @@ impl Signals {
     }
 
     async fn any(&mut self) {
-        let [a, b, c] = &mut self.0;
-        tokio::select! { _ = a.recv() => {}, _ = b.recv() => {}, _ = c.recv() => {} }
+        let [terminate, hangup, interrupt] = &mut self.0;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = hangup.recv() => return,
+                // While a plugin has the terminal the key that interrupts is for the plugin.
+                _ = interrupt.recv() => if !super::terminal::is_aside() { return },
+            }
+        }
     }
 }
 
@@ -126,6 +127,8 @@ pub struct Loop<H> {
     regions: Vec<(Rect, Target)>,
     area: Rect,
     redraw: bool,
+    /// The connection whose credential plugin is to have the terminal next.
+    sign_in: Option<u64>,
 }
 
 impl<H> Loop<H> {
@@ -150,6 +153,7 @@ impl<H> Loop<H> {
             regions: Vec::new(),
             area: Rect::default(),
             redraw: false,
+            sign_in: None,
         };
         // No effect of the start needs the terminal.
         for effect in first {
@@ -197,9 +201,33 @@ impl<H> Loop<H> {
                 () = tick => {}
             }
             self.drain(terminal, &mut events);
+            if let Some(epoch) = self.sign_in.take() {
+                self.lend_terminal(epoch).await;
+                // Keys that were meant for the plugin.
+                while events.try_recv().is_ok() {}
+            }
             next_tick = self.draw(terminal)?;
         }
         Ok(())
+    }
+
+    /// Runs the credential plugin with the terminal, and waits for it: nothing else may write there meanwhile.
+    async fn lend_terminal<B: Backend>(&mut self, epoch: u64)
+    where
+        H: Host<B>,
+    {
+        let Some(client) = self.effects.client(epoch) else { return };
+        let seen = self.host.put_aside();
+        let problem = client.sign_in().await.err().map(api_problem);
+        if let Some(problem) = problem.as_ref().filter(|_| seen) {
+            // What the plugin wrote would be gone with the screen's return.
+            super::terminal::ask_for_enter(&format!("{}: {}", problem.what, problem.why)).await;
+        }
+        self.host.bring_back();
+        self.redraw = true;
+        for effect in self.app.update(Message::SignedIn { epoch, problem }) {
+            self.effects.run(effect);
+        }
     }
 
     /// Takes in everything that is waiting, so that a burst costs one frame. Bounded: a flood can't starve the
@@ -254,6 +282,7 @@ impl<H> Loop<H> {
                         let outcome = self.host.copy(terminal, &text);
                         queue.extend(self.app.update(Message::Copied { id, outcome }));
                     }
+                    Effect::SignIn { epoch } => self.sign_in = Some(epoch),
                     Effect::Redraw => self.redraw = true,
                     Effect::Quit => {}
                     other => self.effects.run(other),

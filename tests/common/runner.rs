@@ -72,6 +72,25 @@ impl Runner {
             context: Some(context.to_owned()),
             ..Overrides::default()
         };
+        Self::looking_at(demo, overrides, look, scope, columns, rows)
+    }
+
+    /// The same at whatever the flags name.
+    pub async fn with_overrides(overrides: Overrides, columns: u16, rows: u16) -> Self {
+        let options = demo::Options { clock: demo::Clock::Stepped, ..demo::Options::default() };
+        let demo = demo::start(options).await.expect("the demo starts");
+        let look = Look::new(Theme::default(), false, Keymap::default());
+        Self::looking_at(demo, overrides, look, None, columns, rows)
+    }
+
+    fn looking_at(
+        demo: Demo,
+        overrides: Overrides,
+        look: Look,
+        scope: Option<NamespaceScope>,
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let options = Options {
             source: Source::Cluster {
                 overrides: Box::new(overrides),
@@ -111,6 +130,11 @@ impl Runner {
             rest = after;
             let _ = self.events.send(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
         }
+    }
+
+    /// Presses the key that tries again.
+    pub fn retry(&self) {
+        let _ = self.events.send(Event::Key(KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL)));
     }
 
     /// Waits until the screen is as wanted.

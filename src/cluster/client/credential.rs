@@ -1,27 +1,26 @@
 //! What goes into the `Authorization` header, and how it is renewed.
 //!
 //! Fixed tokens and passwords never change; token files are read again once a minute (client-go:
-//! `cachedFileTokenSource`), plugins are run when their credential expires, and either also after a 401. A
-//! credential is fetched once for all requests that wait for it.
+//! `cachedFileTokenSource`), plugins are run and OIDC tokens are renewed when they expire, and all of them also after
+//! a 401; so are client certificates that change on disk. A credential is fetched once for all requests that wait
+//! for it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::HeaderValue;
 use jiff::Timestamp;
-use kube::client::middleware::AuthLayer;
-use kube::client::{Body, ConfigExt};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
-use tower::{BoxError, Layer, ServiceExt};
 
 use super::exec::{self, Plugin};
+use super::oidc::Issuer;
+use super::rotation::Rotation;
 use super::tls::PluginCertificate;
 use super::{Terminal, tls};
-use crate::cluster::kubeconfig::{AuthProvider, CredentialSource, Target};
+use crate::cluster::kubeconfig::{CredentialSource, Target};
 use crate::cluster::{ApiError, ApiErrorKind};
 
 /// How long a token file's content is believed.
@@ -32,20 +31,27 @@ const LEEWAY: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// would otherwise run the plugin again and again.
 const PAUSE: Duration = Duration::from_secs(15);
 
+/// Said when an issuer does not let a refresh token be used twice.
+const REPLACED: &str = "the OIDC issuer gave a new refresh token, which is kept in memory only: \
+                        sign in again if kubectl is refused later";
+
 /// The credential of one connection.
 pub(super) struct Credential {
     source: Source,
     terminal: Terminal,
     state: Mutex<State>,
     certificate: PluginCertificate,
+    rotation: Rotation,
     notices: watch::Sender<Arc<[String]>>,
+    /// The plugin that could not sign in without talking to a person.
+    asks: watch::Sender<Option<Arc<ApiError>>>,
 }
 
 enum Source {
     Fixed(Option<HeaderValue>),
     File(PathBuf),
     Plugin(Plugin),
-    Provider(Provider),
+    Oidc(Box<Issuer>),
 }
 
 #[derive(Default)]
@@ -55,8 +61,10 @@ struct State {
     number: u64,
     /// Counts the certificates.
     certificate: u64,
-    /// When a file was read or a renewal was tried.
+    /// When something was fetched.
     at: Option<Instant>,
+    /// When something was fetched because of a 401.
+    renewed: Option<Instant>,
     /// When the credential ends, by the clock.
     expires: Option<Timestamp>,
     failed: Option<(Instant, ApiError)>,
@@ -65,10 +73,33 @@ struct State {
 /// The credential as it is now.
 pub(super) struct Present {
     pub(super) header: Option<HeaderValue>,
-    /// Which credential this is, for [`Credential::renew`].
-    pub(super) number: u64,
-    /// Which of the plugin's certificates belongs to it.
-    pub(super) certificate: u64,
+    /// Which credential this is.
+    number: u64,
+    /// Which certificate belongs to it: another number means that connections have to be made anew.
+    pub(super) certificate: Certificate,
+}
+
+/// What a request was sent with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Used {
+    number: u64,
+    certificate: Certificate,
+}
+
+impl Present {
+    /// What to remember of it.
+    pub(super) fn used(&self) -> Used {
+        Used { number: self.number, certificate: self.certificate }
+    }
+}
+
+/// Which certificate a connection is made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Certificate {
+    /// How often the plugin has given another one.
+    plugin: u64,
+    /// How often the files have changed.
+    files: u64,
 }
 
 impl Credential {
@@ -91,16 +122,16 @@ impl Credential {
             CredentialSource::Exec { exec, cluster } => {
                 Source::Plugin(Plugin::new(exec.clone(), cluster.clone()))
             }
-            CredentialSource::Provider(provider) => {
-                Source::Provider(Provider { provider: provider.clone(), layer: tokio::sync::OnceCell::new() })
-            }
+            CredentialSource::Oidc(settings) => Source::Oidc(Box::new(Issuer::new((**settings).clone())?)),
         };
         Ok(Self {
             source,
             terminal,
             state: Mutex::new(state),
             certificate: PluginCertificate::default(),
+            rotation: Rotation::new(target.certificate_files()),
             notices: watch::Sender::new(Arc::from([])),
+            asks: watch::Sender::new(None),
         })
     }
 
@@ -113,68 +144,96 @@ impl Credential {
         self.notices.subscribe()
     }
 
+    pub(super) fn asks(&self) -> watch::Receiver<Option<Arc<ApiError>>> {
+        self.asks.subscribe()
+    }
+
     /// The credential to use now; fetches or renews it where that is due.
     pub(super) async fn present(&self) -> Result<Present, ApiError> {
+        let files = self.rotation.changes();
         if let Source::Fixed(header) = &self.source {
-            return Ok(Present { header: header.clone(), number: 0, certificate: 0 });
+            let certificate = Certificate { plugin: 0, files };
+            return Ok(Present { header: header.clone(), number: 0, certificate });
         }
         let mut state = self.state.lock().await;
         let due = match &self.source {
             Source::Fixed(_) => false,
             Source::File(_) => state.at.is_none_or(|at| at.elapsed() >= FILE_PERIOD),
-            Source::Plugin(_) => {
+            Source::Plugin(_) | Source::Oidc(_) => {
                 state.number == 0 || state.expires.is_some_and(|end| Timestamp::now() + LEEWAY >= end)
             }
-            // kube renews it within its own layer; ask it each minute.
-            Source::Provider(_) => state.at.is_none_or(|at| at.elapsed() >= FILE_PERIOD),
         };
         if due {
-            self.fetch(&mut state, self.terminal).await?;
+            self.fetch(&mut state, self.terminal, false).await?;
         }
-        Ok(Present { header: state.header.clone(), number: state.number, certificate: state.certificate })
+        let certificate = Certificate { plugin: state.certificate, files };
+        Ok(Present { header: state.header.clone(), number: state.number, certificate })
     }
 
-    /// The server has refused the credential of that number. Whether there is another one now.
-    pub(super) async fn renew(&self, used: u64) -> Result<bool, ApiError> {
+    /// The server has refused this credential. Whether there is another one now.
+    pub(super) async fn renew(&self, used: &Used) -> Result<bool, ApiError> {
+        let rotated = self.rotation.changed_since(used.certificate.files);
         if matches!(self.source, Source::Fixed(_)) {
-            return Ok(false);
+            return Ok(rotated);
         }
         let mut state = self.state.lock().await;
-        if state.number != used {
+        if state.number != used.number {
             return Ok(true);
         }
-        if matches!(self.source, Source::Plugin(_)) && state.at.is_some_and(|at| at.elapsed() < PAUSE) {
-            return Ok(false);
+        let fetched = match &self.source {
+            Source::File(_) => false,
+            Source::Plugin(_) => true,
+            Source::Oidc(issuer) if issuer.renewable() => true,
+            Source::Fixed(_) | Source::Oidc(_) => return Ok(rotated),
+        };
+        if fetched && state.renewed.is_some_and(|at| at.elapsed() < PAUSE) {
+            return Ok(rotated);
         }
+        state.renewed = Some(Instant::now());
         let before = state.header.clone();
-        self.fetch(&mut state, self.terminal).await?;
-        Ok(state.header != before || matches!(self.source, Source::Plugin(_)))
+        self.fetch(&mut state, self.terminal, true).await?;
+        Ok(rotated || fetched || state.header != before)
     }
 
     /// Fetches anew, with the terminal lent to the plugin.
     pub(super) async fn sign_in(&self) -> Result<(), ApiError> {
         let mut state = self.state.lock().await;
         state.failed = None;
-        self.fetch(&mut state, Terminal::Shared).await
+        self.fetch(&mut state, Terminal::Shared, false).await
     }
 
     pub(super) async fn forget_failure(&self) {
         self.state.lock().await.failed = None;
+        self.asks.send_replace(None);
     }
 
-    async fn fetch(&self, state: &mut State, terminal: Terminal) -> Result<(), ApiError> {
+    async fn fetch(&self, state: &mut State, terminal: Terminal, force: bool) -> Result<(), ApiError> {
         if let Some((at, error)) = &state.failed
             && at.elapsed() < PAUSE
         {
             return Err(error.clone());
         }
-        let result = self.fetch_now(state, terminal).await;
+        let result = self.fetch_now(state, terminal, force).await;
         state.at = Some(Instant::now());
         state.failed = result.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        match (&result, &self.source) {
+            (Err(error), Source::Plugin(plugin)) if plugin.may_talk() => {
+                // Once for each series of failures: whoever said no is not asked again and again.
+                self.asks.send_if_modified(|asked| {
+                    let new = asked.is_none();
+                    if new {
+                        *asked = Some(Arc::new(error.clone()));
+                    }
+                    new
+                });
+            }
+            (Ok(()), Source::Plugin(_)) => drop(self.asks.send_replace(None)),
+            _ => {}
+        }
         result
     }
 
-    async fn fetch_now(&self, state: &mut State, terminal: Terminal) -> Result<(), ApiError> {
+    async fn fetch_now(&self, state: &mut State, terminal: Terminal, force: bool) -> Result<(), ApiError> {
         match &self.source {
             Source::Fixed(_) => {}
             Source::File(path) => match read_token(path) {
@@ -201,7 +260,14 @@ impl Credential {
                 state.header = header;
                 state.number += 1;
             }
-            Source::Provider(provider) => state.take(provider.header().await?),
+            Source::Oidc(issuer) => {
+                let current = issuer.token(force, LEEWAY).await?;
+                if current.replaced {
+                    self.notices.send_replace(Arc::new([REPLACED.to_owned()]));
+                }
+                state.expires = Some(current.expires);
+                state.take(Some(bearer(current.token.expose())?));
+            }
         }
         Ok(())
     }
@@ -239,43 +305,4 @@ fn read_token(path: &Path) -> Result<HeaderValue, ApiError> {
         return Err(failed("it is empty".to_owned()));
     }
     bearer(&token)
-}
-
-/// A provider that used to be built into kubectl (`oidc`, `gcp`): kube's own code signs in and keeps the token fresh.
-struct Provider {
-    provider: AuthProvider,
-    layer: tokio::sync::OnceCell<Option<AuthLayer>>,
-}
-
-impl Provider {
-    async fn header(&self) -> Result<Option<HeaderValue>, ApiError> {
-        let layer = self.layer.get_or_try_init(|| async {
-            let provider = self.provider.clone();
-            let making = tokio::task::spawn_blocking(move || {
-                let mut config = kube::Config::new(http::Uri::from_static("https://unused"));
-                config.auth_info.auth_provider = Some(kube::config::AuthProviderConfig {
-                    name: provider.name,
-                    config: provider.config.into_iter().collect(),
-                    other: std::collections::BTreeMap::new(),
-                });
-                config.auth_layer()
-            });
-            making.await.map_err(|error| self.failed(&error))?.map_err(|error| self.failed(&error))
-        });
-        let Some(layer) = layer.await? else { return Ok(None) };
-        let probe = layer.layer(tower::service_fn(|request: Request<Body>| {
-            std::future::ready(Ok::<_, BoxError>(Response::new(
-                request.headers().get(AUTHORIZATION).cloned(),
-            )))
-        }));
-        let asking = tokio::spawn(probe.oneshot(Request::new(Body::empty())));
-        let answer = asking.await.map_err(|error| self.failed(&error))?;
-        Ok(answer.map_err(|error| self.failed(&error))?.into_body())
-    }
-
-    fn failed(&self, why: &dyn std::fmt::Display) -> ApiError {
-        let what = format!("cannot sign in by auth-provider {}", self.provider.name);
-        ApiError::new(ApiErrorKind::Credential, what, why.to_string())
-            .hint("use an exec plugin instead; built-in providers are deprecated")
-    }
 }

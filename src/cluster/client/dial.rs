@@ -35,9 +35,20 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// `names` receives the DNS names of the server's certificate with each connection.
+    /// To the API server. `names` receives the DNS names of its certificate with each connection.
     pub(super) fn new(
         target: &Target,
+        tls: ClientConfig,
+        names: Arc<Mutex<Vec<String>>>,
+        limit: Duration,
+    ) -> Result<Self, ApiError> {
+        Self::to(target.proxy.clone(), target.tls_server_name.as_deref(), tls, names, limit)
+    }
+
+    /// To any server, whose certificate may have to carry another name than the address.
+    pub(super) fn to(
+        proxy: Option<Proxy>,
+        tls_server_name: Option<&str>,
         tls: ClientConfig,
         names: Arc<Mutex<Vec<String>>>,
         limit: Duration,
@@ -52,11 +63,11 @@ impl Connector {
         tcp.set_keepalive_retries(Some(4));
         #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(Duration::from_secs(40)));
-        let dial = Dial { tcp, proxy: target.proxy.clone().map(Arc::new), tls: tls.clone() };
+        let dial = Dial { tcp, proxy: proxy.map(Arc::new), tls: tls.clone() };
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let builder = match &target.tls_server_name {
+        let builder = match tls_server_name {
             Some(name) => {
-                let fixed = name.clone().try_into().map_err(|_| {
+                let fixed = name.to_owned().try_into().map_err(|_| {
                     let why = format!("tls-server-name \"{name}\" is no name");
                     ApiError::new(ApiErrorKind::Config, "the kubeconfig cannot be used", why)
                 })?;

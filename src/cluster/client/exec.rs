@@ -40,6 +40,11 @@ impl Plugin {
         &self.exec.command
     }
 
+    /// Whether it may talk to a person in a terminal (`interactiveMode`).
+    pub(super) fn may_talk(&self) -> bool {
+        self.exec.interactive_mode.as_deref() != Some("Never")
+    }
+
     fn version(&self) -> &str {
         self.exec.api_version.as_deref().unwrap_or_default()
     }
@@ -80,12 +85,11 @@ pub(super) async fn run(
             .hint("run it by hand, or any kubectl command, to see more")
     };
     let shared = terminal == Terminal::Shared && std::io::IsTerminal::is_terminal(&std::io::stdin());
-    let wants_terminal = plugin.exec.interactive_mode.as_deref() != Some("Never");
     if plugin.exec.interactive_mode.as_deref() == Some("Always") && !shared {
         return Err(failed("it must talk to you in a terminal (interactiveMode: Always)".to_owned())
             .hint("sign in with any kubectl command first, or let the plugin have the terminal"));
     }
-    let output = output(plugin, shared && wants_terminal, notices).await.map_err(|error| match error {
+    let output = output(plugin, shared && plugin.may_talk(), notices).await.map_err(|error| match error {
         Trouble::Start(error) => missing(plugin, &error),
         Trouble::Failed(why) => failed(why),
     })?;

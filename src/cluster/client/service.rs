@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::Body;
 use tower::{BoxError, Service};
 
-use super::credential::Credential;
+use super::credential::{Certificate, Credential, Used};
 use super::dial::Connector;
 use super::{CONNECT_TIMEOUT, tls};
 use crate::cluster::kubeconfig::{Impersonate, Target};
@@ -35,7 +35,7 @@ struct Shared {
     credential: Arc<Credential>,
     connector: Connector,
     /// The pool and the credential's certificate it was made for.
-    pool: Mutex<(Pool, u64)>,
+    pool: Mutex<(Pool, Certificate)>,
 }
 
 impl Stack {
@@ -51,7 +51,7 @@ impl Stack {
                 server: target.server.clone(),
                 headers: headers(&target.impersonate)?,
                 credential: credential.clone(),
-                pool: Mutex::new((pool(&connector), 0)),
+                pool: Mutex::new((pool(&connector), Certificate::default())),
                 connector,
             }),
         })
@@ -65,7 +65,7 @@ fn pool(connector: &Connector) -> Pool {
 impl Shared {
     /// The pool for the present certificate: connections keep the identity they were made with, so a new
     /// certificate needs new ones.
-    fn pool(&self, certificate: u64) -> Pool {
+    fn pool(&self, certificate: Certificate) -> Pool {
         let mut current = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if current.1 != certificate {
             *current = (pool(&self.connector), certificate);
@@ -81,12 +81,13 @@ impl Shared {
         }
         // The credential may have been revoked before its time: fetch another one, once.
         let Some(again) = again else { return Ok(response) };
-        if self.credential.renew(used).await? { Ok(self.attempt(again).await?.0) } else { Ok(response) }
+        if self.credential.renew(&used).await? { Ok(self.attempt(again).await?.0) } else { Ok(response) }
     }
 
-    /// One try, with the number of the credential that was used.
-    async fn attempt(&self, mut request: Request<Body>) -> Result<(Response<Incoming>, u64), Failure> {
+    /// One try, with the credential that was used.
+    async fn attempt(&self, mut request: Request<Body>) -> Result<(Response<Incoming>, Used), Failure> {
         let present = self.credential.present().await?;
+        let used = present.used();
         *request.uri_mut() = absolute(&self.server, request.uri().path_and_query())?;
         let headers = request.headers_mut();
         headers.remove(HOST);
@@ -97,7 +98,7 @@ impl Shared {
             headers.insert(AUTHORIZATION, value);
         }
         let pool = self.pool(present.certificate);
-        Ok((pool.request(request).await?, present.number))
+        Ok((pool.request(request).await?, used))
     }
 }
 

@@ -1,13 +1,15 @@
 //! TLS towards the API server: whom we trust, and which certificate we show.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::client::ConfigExt;
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme};
 
 use crate::cluster::kubeconfig::{Identity, Material, Target};
 use crate::cluster::{ApiError, ApiErrorKind};
@@ -20,12 +22,16 @@ pub(super) type PluginCertificate = Arc<Mutex<Option<Arc<CertifiedKey>>>>;
 pub(super) fn config(target: &Target, plugin: &PluginCertificate) -> Result<ClientConfig, ApiError> {
     let mut config = match &target.authorities {
         Some(pem) if !target.insecure => {
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            ClientConfig::builder_with_provider(provider)
+            let builder = ClientConfig::builder_with_provider(provider())
                 .with_safe_default_protocol_versions()
-                .map_err(|error| broken("TLS cannot be set up", &error))?
-                .with_root_certificates(authorities(pem)?)
-                .with_no_client_auth()
+                .map_err(|error| broken("TLS cannot be set up", &error))?;
+            match &target.authority_file {
+                None => builder.with_root_certificates(authorities(pem)?).with_no_client_auth(),
+                Some(file) => builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(FileAuthorities::new(file.clone(), pem)?))
+                    .with_no_client_auth(),
+            }
         }
         // The system's authorities, or none at all: as kube does it.
         _ => {
@@ -49,12 +55,30 @@ pub(super) fn config(target: &Target, plugin: &PluginCertificate) -> Result<Clie
         Some(_) => true,
         None => target.uses_plugin(),
     };
-    if may_change {
+    if may_change || target.authority_file.is_some() {
         config.resumption = Resumption::disabled();
     }
     let cached = Mutex::new(None);
     config.client_auth_cert_resolver = Arc::new(ClientCertificate { source, plugin: plugin.clone(), cached });
     Ok(config)
+}
+
+/// The configuration towards another server than the API server's, without a certificate of ours.
+pub(super) fn plain(server: &http::Uri, authorities: Option<&[u8]>) -> Result<ClientConfig, ApiError> {
+    match authorities {
+        Some(pem) => Ok(ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| broken("TLS cannot be set up", &error))?
+            .with_root_certificates(self::authorities(pem)?)
+            .with_no_client_auth()),
+        None => kube::Config::new(server.clone())
+            .rustls_client_config()
+            .map_err(|error| broken("the system's certificates cannot be used", &error)),
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 fn broken(why: &str, error: &dyn std::fmt::Display) -> ApiError {
@@ -70,6 +94,74 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, ApiError> {
         return Err(broken("certificate-authority", &"it holds no usable certificate"));
     }
     Ok(roots)
+}
+
+/// The authorities of a file that may be replaced while we run: read again with each connection. While it is being
+/// replaced, or when nothing in it can be used, the last ones stay.
+#[derive(Debug)]
+struct FileAuthorities {
+    file: PathBuf,
+    current: Mutex<(Vec<u8>, Arc<WebPkiServerVerifier>)>,
+}
+
+impl FileAuthorities {
+    fn new(file: PathBuf, pem: &[u8]) -> Result<Self, ApiError> {
+        Ok(Self { file, current: Mutex::new((pem.to_vec(), verifier(pem)?)) })
+    }
+
+    fn current(&self) -> Arc<WebPkiServerVerifier> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(pem) = std::fs::read(&self.file)
+            && pem != current.0
+            && let Ok(verifier) = verifier(&pem)
+        {
+            *current = (pem, verifier);
+        }
+        current.1.clone()
+    }
+}
+
+fn verifier(pem: &[u8]) -> Result<Arc<WebPkiServerVerifier>, ApiError> {
+    WebPkiServerVerifier::builder_with_provider(Arc::new(authorities(pem)?), provider())
+        .build()
+        .map_err(|error| broken("certificate-authority", &error))
+}
+
+impl ServerCertVerifier for FileAuthorities {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.current().verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// Certificate and key, read now. The certificate is not parsed: what is in it is the server's to judge. That is
@@ -114,7 +206,14 @@ impl ResolvesClientCert for ClientCertificate {
             return self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone();
         };
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(key) = certified_key(identity) {
+        // Between the two files being replaced they do not belong together; what is too old to be parsed (version 1)
+        // cannot be compared and is taken as it is.
+        let fits = |key: &CertifiedKey| {
+            !matches!(key.keys_match(), Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)))
+        };
+        if let Ok(key) = certified_key(identity)
+            && (cached.is_none() || fits(&key))
+        {
             *cached = Some(Arc::new(key));
         }
         cached.clone()

@@ -145,12 +145,12 @@ pub(super) struct User {
 
 /// The old way of signing in with a provider built into the client.
 #[derive(Clone, Deserialize)]
-pub(in crate::cluster) struct AuthProvider {
+pub(super) struct AuthProvider {
     #[serde(default, deserialize_with = "nullable")]
-    pub(in crate::cluster) name: String,
+    pub(super) name: String,
     /// Holds tokens.
     #[serde(default, deserialize_with = "nullable")]
-    pub(in crate::cluster) config: BTreeMap<String, String>,
+    pub(super) config: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for AuthProvider {

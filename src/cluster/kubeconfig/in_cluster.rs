@@ -21,11 +21,13 @@ pub(super) fn target(environment: &Environment, overrides: &Overrides) -> Result
         owner: "in-cluster".to_owned(),
         why: "it makes no address".to_owned(),
     })?;
-    let authorities = match &overrides.certificate_authority {
-        Some(file) => Some(read_file(file, "certificate-authority", "in-cluster")?),
+    let own = folder.join("ca.crt");
+    let (authorities, file) = match &overrides.certificate_authority {
+        Some(file) => (Some(read_file(file, "certificate-authority", "in-cluster")?), file),
         // client-go goes on without it (and with the system's authorities).
-        None => std::fs::read(folder.join("ca.crt")).ok(),
+        None => (std::fs::read(&own).ok(), &own),
     };
+    let authority_file = authorities.is_some().then(|| file.clone());
     let proxy = super::proxy::from_environment(&server, environment)?;
     Ok(Target {
         context: "in-cluster".to_owned(),
@@ -37,6 +39,7 @@ pub(super) fn target(environment: &Environment, overrides: &Overrides) -> Result
         request_timeout: overrides.request_timeout,
         compression: true,
         authorities,
+        authority_file,
         tls_server_name: None,
         identity: None,
         credential: match &overrides.token {

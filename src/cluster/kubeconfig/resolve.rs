@@ -5,7 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::file::{Cluster, Context, User};
 use super::target::{CredentialSource, Identity, Impersonate, Material, Target};
-use super::{Exec, Kubeconfig, KubeconfigError, Overrides, Secret, in_cluster, near, proxy, read_file};
+use super::{
+    Environment, Exec, Kubeconfig, KubeconfigError, Overrides, Secret, in_cluster, near, oidc, proxy,
+    read_file,
+};
 
 /// The extension of a cluster entry that is handed to exec plugins.
 const EXEC_EXTENSION: &str = "client.authentication.k8s.io/exec";
@@ -57,11 +60,12 @@ impl Kubeconfig {
             // Credentials never travel in the clear: over plain HTTP kubectl sends none.
             identity: if secure { identity(&user, user_owner)? } else { None },
             credential: if secure {
-                credential(user, user_owner, &cluster, authorities.as_deref())?
+                credential(user, user_owner, &cluster, authorities.as_deref(), &self.environment)?
             } else {
                 CredentialSource::None
             },
             authorities,
+            authority_file: cluster.certificate_authority.as_ref().map(Into::into),
             compression: !cluster.disable_compression,
             tls_server_name: cluster.tls_server_name,
             impersonate,
@@ -220,7 +224,7 @@ fn server_address(cluster: &Cluster, owner: &str) -> Result<http::Uri, Kubeconfi
     Ok(uri)
 }
 
-fn decode(data: &str, field: &'static str, owner: &str) -> Result<Vec<u8>, KubeconfigError> {
+pub(super) fn decode(data: &str, field: &'static str, owner: &str) -> Result<Vec<u8>, KubeconfigError> {
     // Go's decoder, like YAML's folding, lets line breaks pass.
     let compact: String = data.split_whitespace().collect();
     STANDARD.decode(compact).map_err(|_| KubeconfigError::BadValue {
@@ -279,6 +283,7 @@ fn credential(
     owner: &str,
     cluster: &Cluster,
     authorities: Option<&[u8]>,
+    environment: &Environment,
 ) -> Result<CredentialSource, KubeconfigError> {
     let conflict = |fields| Err(KubeconfigError::Conflict { owner: owner.to_owned(), fields });
     let has_token = user.token.is_some() || user.token_file.is_some();
@@ -303,7 +308,7 @@ fn credential(
         return Ok(CredentialSource::Basic { username, password });
     }
     if let Some(provider) = user.auth_provider {
-        return Ok(CredentialSource::Provider(provider));
+        return Ok(CredentialSource::Oidc(Box::new(oidc::resolve(provider, owner, environment)?)));
     }
     let Some(exec) = user.exec.filter(|_| !has_certificate) else { return Ok(CredentialSource::None) };
     check_exec(&exec, owner)?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AuthProvider, Exec, Proxy, Secret};
+use super::{Exec, Proxy, Secret};
 
 /// One context, resolved: all that is needed to connect.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Target {
     pub(in crate::cluster) compression: bool,
     /// PEM of the authorities to trust; `None` means the system's.
     pub(in crate::cluster) authorities: Option<Vec<u8>>,
+    /// The file that they came from, if it was one: it may be replaced.
+    pub(in crate::cluster) authority_file: Option<PathBuf>,
     /// The name that the server's certificate must carry, where it is not that of the address.
     pub(in crate::cluster) tls_server_name: Option<String>,
     /// Client certificate.
@@ -82,7 +84,22 @@ pub(in crate::cluster) enum CredentialSource {
         exec: Exec,
         cluster: Option<serde_json::Value>,
     },
-    Provider(AuthProvider),
+    /// An id-token that is renewed at its issuer.
+    Oidc(Box<Oidc>),
+}
+
+/// `auth-provider: oidc`, the only one that kubectl still has.
+#[derive(Clone, Debug)]
+pub(in crate::cluster) struct Oidc {
+    pub(in crate::cluster) issuer: http::Uri,
+    pub(in crate::cluster) client_id: String,
+    pub(in crate::cluster) client_secret: Option<Secret>,
+    pub(in crate::cluster) id_token: Option<Secret>,
+    pub(in crate::cluster) refresh_token: Option<Secret>,
+    /// PEM of the authorities to trust for the issuer; `None` means the system's.
+    pub(in crate::cluster) authorities: Option<Vec<u8>>,
+    /// Proxy on the way to the issuer.
+    pub(in crate::cluster) proxy: Option<Proxy>,
 }
 
 /// Who to act as.
@@ -100,6 +117,16 @@ impl Target {
         let host = self.server.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         self.compression && (!here || self.proxy.is_some())
+    }
+
+    /// The files of client certificate and authorities: a connection made before they changed is of the past.
+    pub(in crate::cluster) fn certificate_files(&self) -> Vec<PathBuf> {
+        let identity = self.identity.iter().flat_map(|i| [&i.certificate, &i.key]);
+        let files = identity.filter_map(|material| match material {
+            Material::File(path) => Some(path.clone()),
+            Material::Data(_) => None,
+        });
+        files.chain(self.authority_file.clone()).collect()
     }
 
     /// Whether a program is run to obtain the credential.

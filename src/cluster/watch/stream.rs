@@ -75,7 +75,9 @@ impl Watch {
         // The server ends the watch by itself; one that does not has forgotten us.
         let deadline = Instant::now() + limit + Duration::from_secs(15);
         loop {
-            let Ok(frame) = tokio::time::timeout_at(deadline, body.frame()).await else {
+            let patience = deadline.min(Instant::now() + shared.timing.silent);
+            let Ok(frame) = tokio::time::timeout_at(patience, body.frame()).await else {
+                // Whether the server is still there, the next watch shows; it goes on from the same version.
                 return Ok(Ended::AsAgreed);
             };
             let Some(frame) = frame else { break };

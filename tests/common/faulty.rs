@@ -1,0 +1,185 @@
+//! A relay between a client and a server that spoils what goes through it, as bad ways and bad servers do. It knows
+//! nothing of HTTP except that a request begins with its method.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What happens on the way from the server to the client.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Way {
+    /// Nothing.
+    Clear,
+    /// Each piece comes so much later.
+    Slow(Duration),
+    /// So many bytes at a time.
+    Trickle(usize),
+    /// One piece in so many ends its connection with a reset.
+    Reset(usize),
+    /// Nothing comes any more, and nobody says so; on old connections and on new ones.
+    Stalled,
+    /// One piece in so many is cut in the middle, and the connection ends as if all were said.
+    Truncated(usize),
+    /// One piece in so many is overwritten.
+    Corrupted(usize),
+    /// No connection is taken, and those there are end.
+    Gone,
+}
+
+struct Shared {
+    way: watch::Sender<Way>,
+    server: Mutex<SocketAddr>,
+    requests: AtomicUsize,
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    pieces: AtomicUsize,
+}
+
+/// The relay. Dropping it ends everything that goes through it.
+pub(crate) struct Faulty {
+    pub(crate) url: String,
+    shared: Arc<Shared>,
+    _tasks: JoinSet<()>,
+}
+
+impl Faulty {
+    pub(crate) async fn before(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared {
+            way: watch::Sender::new(Way::Clear),
+            server: Mutex::new(server),
+            requests: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            pieces: AtomicUsize::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        let relay = shared.clone();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                relay.connections.fetch_add(1, Ordering::SeqCst);
+                connections.spawn(carry(relay.clone(), client));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Self { url, shared, _tasks: tasks }
+    }
+
+    /// From now on, for what is under way too.
+    pub(crate) fn set(&self, way: Way) {
+        self.shared.way.send_replace(way);
+    }
+
+    /// Another server stands where the former one was; connections to that one end.
+    pub(crate) fn replace_server(&self, server: SocketAddr) {
+        *self.shared.server.lock().unwrap() = server;
+        self.set(Way::Gone);
+        self.set(Way::Clear);
+    }
+
+    /// Requests so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// Connections that are open now.
+    pub(crate) fn open(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+}
+
+async fn carry(shared: Arc<Shared>, client: TcpStream) {
+    let mut way = shared.way.subscribe();
+    if *way.borrow_and_update() == Way::Gone {
+        let _ = client.set_linger(Some(Duration::ZERO));
+        return;
+    }
+    let server = *shared.server.lock().unwrap();
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    shared.open.fetch_add(1, Ordering::SeqCst);
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = up(&shared, from_client, to_server) => {}
+        () = down(&shared, from_server, to_client) => {}
+        _ = way.wait_for(|way| *way == Way::Gone) => {}
+    }
+    shared.open.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// From the client to the server: as it is, and counted.
+async fn up(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(n) => {
+                let begins = buffer[..n].starts_with(b"GET ") || buffer[..n].starts_with(b"POST ");
+                shared.requests.fetch_add(usize::from(begins), Ordering::SeqCst);
+                if to.write_all(&buffer[..n]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// From the server to the client, with what happens on the way.
+async fn down(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let mut buffer = vec![0; 1 << 14];
+    let mut way = shared.way.subscribe();
+    loop {
+        let Ok(n) = from.read(&mut buffer).await else { return };
+        if n == 0 {
+            return;
+        }
+        let strikes = |every: usize| shared.pieces.fetch_add(1, Ordering::SeqCst) % every == every - 1;
+        let now = *way.borrow_and_update();
+        let mut last = false;
+        let mut piece = buffer[..n].to_vec();
+        match now {
+            Way::Clear | Way::Gone => {}
+            Way::Slow(time) => tokio::time::sleep(time).await,
+            Way::Trickle(size) => {
+                let pieces = piece.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>();
+                for some in pieces {
+                    if to.write_all(&some).await.is_err() || to.flush().await.is_err() {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                continue;
+            }
+            Way::Reset(every) if strikes(every) => {
+                let _ = to.as_ref().set_linger(Some(Duration::ZERO));
+                return;
+            }
+            Way::Truncated(every) if strikes(every) => {
+                piece.truncate(n / 2);
+                last = true;
+            }
+            Way::Corrupted(every) if strikes(every) => piece.fill(0xff),
+            Way::Reset(_) | Way::Truncated(_) | Way::Corrupted(_) => {}
+            // What was on the way when the way was blocked is lost.
+            Way::Stalled => {
+                if way.wait_for(|way| *way != Way::Stalled).await.is_err() {
+                    return;
+                }
+                std::future::pending::<()>().await;
+            }
+        }
+        if to.write_all(&piece).await.is_err() || last {
+            return;
+        }
+    }
+}

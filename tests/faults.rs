@@ -1,0 +1,292 @@
+//! Bad ways and bad servers: what is shown is true or said to be stale, nothing storms, and after the fault all is
+//! true again. A spoiling relay stands before the demo's API server; waiting times are injected, nothing sleeps.
+
+#[path = "common/faulty.rs"]
+mod faulty;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use faulty::{Faulty, Way};
+use kdisco::cluster::client::{Client, Terminal};
+use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
+use kdisco::cluster::session::{Connection, Start, list_once};
+use kdisco::cluster::watch::Timing;
+use kdisco::demo::{self, Demo, Failure, Scope};
+use kdisco::model::{ClusterSnapshot, Kind, Load, NamespaceScope};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const BACKOFF: Duration = Duration::from_millis(20);
+const KINDS: [Kind; 2] = [Kind::Service, Kind::EndpointSlice];
+
+/// Short times, in the proportions of the real ones.
+fn timing() -> Timing {
+    Timing {
+        backoff: BACKOFF,
+        backoff_max: BACKOFF * 8,
+        forbidden: BACKOFF * 8,
+        head: Duration::from_millis(400),
+        stall: Duration::from_millis(400),
+        silent: Duration::from_millis(600),
+        publish: Duration::from_millis(1),
+        ..Timing::default()
+    }
+}
+
+fn client(server: &str) -> Client {
+    let overrides = Overrides { server: Some(server.to_owned()), ..Overrides::default() };
+    let environment = Environment { variables: [].into(), service_account: "/nonexistent".into() };
+    let target = Kubeconfig::load(&overrides, &environment).unwrap().target().unwrap();
+    Client::new(target, Terminal::Ours).unwrap()
+}
+
+/// The demo, the way to it, and a picture that is kept up over that way.
+struct World {
+    demo: Demo,
+    relay: Faulty,
+    connection: Connection,
+}
+
+async fn started() -> Demo {
+    let options = demo::Options { clock: demo::Clock::Stepped, script: true, ..demo::Options::default() };
+    demo::start(options).await.unwrap()
+}
+
+fn address(demo: &Demo) -> SocketAddr {
+    demo.server().strip_prefix("http://").unwrap().parse().unwrap()
+}
+
+impl World {
+    async fn start(timing: Timing) -> Self {
+        let demo = started().await;
+        let relay = Faulty::before(address(&demo)).await;
+        let start = Start {
+            epoch: 1,
+            scope: NamespaceScope::All,
+            known: BTreeSet::new(),
+            clock: || jiff::Timestamp::UNIX_EPOCH,
+            timing,
+        };
+        let connection = Connection::start(client(&relay.url), start);
+        Self { demo, relay, connection }
+    }
+
+    async fn truth(&self) -> Vec<String> {
+        truth(&self.demo).await
+    }
+
+    /// Waits until what is shown is what is there, and said to be so.
+    async fn is_true(&self, when: &str) {
+        let truth = self.truth().await;
+        self.until(when, |snapshot| live(snapshot) && picture(snapshot) == truth).await;
+    }
+
+    async fn until(&self, what: &str, wanted: impl FnMut(&Arc<ClusterSnapshot>) -> bool) {
+        let mut snapshots = self.connection.snapshots();
+        if tokio::time::timeout(PATIENCE, snapshots.wait_for(wanted)).await.is_err() {
+            let snapshot = self.connection.snapshots().borrow().clone();
+            panic!("{what}: it did not come to that; {:?}\n{:#?}", snapshot.loads, picture(&snapshot));
+        }
+    }
+
+    /// Pods come and go, and slices with them.
+    fn churn(&self) {
+        for _ in 0..60 {
+            self.demo.step(Duration::from_secs(1));
+        }
+    }
+}
+
+async fn truth(demo: &Demo) -> Vec<String> {
+    picture(&list_once(&client(&demo.server()), &NamespaceScope::All, &KINDS).await.unwrap())
+}
+
+/// Services with what is behind them, as text.
+fn picture(snapshot: &ClusterSnapshot) -> Vec<String> {
+    let facts = |f: &Arc<kdisco::model::ServiceFacts>| {
+        let mut addresses: Vec<_> = f
+            .slices
+            .iter()
+            .flat_map(|s| &s.endpoints)
+            .flat_map(|e| e.addresses.iter().map(ToString::to_string))
+            .collect();
+        addresses.sort();
+        format!("{} {}/{} {addresses:?}", f.key(), f.ready, f.total)
+    };
+    snapshot.services.iter().map(facts).collect()
+}
+
+fn loads(snapshot: &ClusterSnapshot) -> Vec<&Load> {
+    snapshot.loads.iter().filter(|l| KINDS.contains(&l.kind)).map(|l| &l.load).collect()
+}
+
+fn live(snapshot: &ClusterSnapshot) -> bool {
+    let loads = loads(snapshot);
+    loads.len() == KINDS.len() && loads.iter().all(|l| matches!(l, Load::Live))
+}
+
+fn doubtful(snapshot: &ClusterSnapshot) -> bool {
+    loads(snapshot).iter().any(|l| matches!(l, Load::Stale { .. } | Load::Failed { .. }))
+}
+
+/// The fault is lasting: it must be said, and after it all is true.
+async fn survives(way: Way) {
+    let world = World::start(timing()).await;
+    world.is_true("at first").await;
+    world.relay.set(way);
+    world.churn();
+    world.until("it is said that the picture may be old", |s| doubtful(s)).await;
+    // Nothing that was known is forgotten meanwhile.
+    assert!(!world.connection.snapshots().borrow().services.is_empty());
+    world.relay.set(Way::Clear);
+    world.is_true("afterwards").await;
+}
+
+/// The fault is a nuisance: the picture comes through it.
+async fn comes_through(way: Way) {
+    let world = World::start(timing()).await;
+    world.is_true("at first").await;
+    world.relay.set(way);
+    for round in 0..3 {
+        world.churn();
+        world.is_true(&format!("{way:?}, round {round}")).await;
+    }
+    world.relay.set(Way::Clear);
+    world.churn();
+    world.is_true("afterwards").await;
+    // Four watches, and what is kept for the next request: connections do not pile up.
+    assert!(world.relay.open() <= 12, "{} connections", world.relay.open());
+}
+
+#[tokio::test]
+async fn a_slow_way_only_delays_the_truth() {
+    comes_through(Way::Slow(Duration::from_millis(5))).await;
+}
+
+#[tokio::test]
+async fn bytes_that_trickle_are_put_together() {
+    comes_through(Way::Trickle(7)).await;
+}
+
+#[tokio::test]
+async fn connections_that_are_reset_now_and_then_are_made_again() {
+    comes_through(Way::Reset(5)).await;
+}
+
+#[tokio::test]
+async fn answers_that_are_cut_short_now_and_then_count_for_nothing() {
+    comes_through(Way::Truncated(5)).await;
+}
+
+#[tokio::test]
+async fn answers_that_are_spoiled_now_and_then_are_asked_for_again() {
+    comes_through(Way::Corrupted(5)).await;
+}
+
+#[tokio::test]
+async fn a_way_that_is_blocked_without_a_word_is_noticed() {
+    survives(Way::Stalled).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_leaves_a_picture_that_is_said_to_be_old() {
+    survives(Way::Gone).await;
+}
+
+#[tokio::test]
+async fn every_answer_spoiled_or_cut_is_no_picture_at_all_but_the_old_one() {
+    survives(Way::Corrupted(1)).await;
+    survives(Way::Truncated(1)).await;
+}
+
+#[tokio::test]
+async fn another_cluster_at_the_same_address_replaces_the_picture() {
+    let world = World::start(timing()).await;
+    world.churn();
+    world.is_true("at first").await;
+    let options = demo::Options { scale: Some((40, 80)), ..demo::Options::default() };
+    let other = demo::start(options).await.unwrap();
+    let expected = truth(&other).await;
+    assert_ne!(expected, world.truth().await);
+    world.relay.replace_server(address(&other));
+    world.until("the other cluster", |s| live(s) && picture(s) == expected).await;
+    // And back: to versions that may be smaller than those of the other.
+    world.relay.replace_server(address(&world.demo));
+    world.is_true("the first again").await;
+}
+
+/// Faults that the server itself tells.
+async fn refused_with(failure: Failure, everything: bool) {
+    let world = World::start(timing()).await;
+    world.is_true("at first").await;
+    let verbs = if everything { vec!["list", "watch"] } else { vec!["watch"] };
+    for verb in verbs {
+        let scope = Scope { verb: Some(verb.to_owned()), ..Scope::default() };
+        world.demo.faults().always(scope, failure.clone());
+    }
+    // Watches that stand are ended, so that they meet the fault.
+    world.relay.set(Way::Gone);
+    world.relay.set(Way::Clear);
+    world.churn();
+    if everything {
+        world.until("it is said", |s| doubtful(s)).await;
+    }
+    world.demo.faults().clear();
+    world.churn();
+    world.is_true(&format!("after {failure:?}")).await;
+}
+
+#[tokio::test]
+async fn refusals_are_told_and_end() {
+    for failure in [Failure::InternalError, Failure::Unavailable, Failure::Unauthorized, Failure::Garbage] {
+        refused_with(failure, true).await;
+    }
+}
+
+#[tokio::test]
+async fn expired_versions_are_listed_anew() {
+    refused_with(Failure::Gone, false).await;
+    let world = World::start(timing()).await;
+    world.is_true("at first").await;
+    world.relay.set(Way::Gone);
+    world.churn();
+    world.demo.compact();
+    world.relay.set(Way::Clear);
+    world.is_true("after the compaction").await;
+}
+
+/// Requests that fail at once, for ever: what a watch asks is bounded by its backoff. The time is only used as what
+/// must at least have passed, so a slow machine cannot fail this.
+async fn asks_no_more_than_its_backoff_allows(failure: Failure, sources: u32) {
+    let world = World::start(timing()).await;
+    world.is_true("at first").await;
+    let (before, began) = (world.relay.requests(), Instant::now());
+    world.demo.faults().always(Scope::default(), failure.clone());
+    world.relay.set(Way::Gone);
+    world.relay.set(Way::Clear);
+    let wanted = before + 40 * sources as usize;
+    let counted = async {
+        while world.relay.requests() < wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, counted).await.expect("it goes on trying");
+    // Each source makes some tries while its pause grows; from then on each costs at least 3/4 of the longest.
+    let least = (BACKOFF * 8).mul_f64(0.75) * (40 - 10);
+    assert!(began.elapsed() >= least, "{failure:?}: 40 tries a source in {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_everything_is_not_stormed() {
+    // Services, slices, namespaces.
+    for failure in [Failure::InternalError, Failure::Unauthorized, Failure::Forbidden] {
+        asks_no_more_than_its_backoff_allows(failure, 3).await;
+    }
+}
+
+#[tokio::test]
+async fn versions_that_always_expire_are_not_a_storm() {
+    asks_no_more_than_its_backoff_allows(Failure::Gone, 3).await;
+}
