@@ -18,6 +18,7 @@ pub mod labels;
 pub mod names;
 pub mod objects;
 pub mod pod;
+pub mod proxy;
 pub mod quantity;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -255,6 +255,8 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// The API server on this machine, as `kubectl proxy` serves it: same flags, same filter
+    Proxy(super::proxy::Flags),
     /// Script that completes commands and flags in a shell
     Completions {
         /// Which shell

@@ -340,7 +340,7 @@ fn lost_connection(facts: &Facts, needs: &Needs) -> Option<Problem> {
 }
 
 /// An error of the API server or the way to it.
-fn failed(error: ApiError) -> Failure {
+pub(super) fn failed(error: ApiError) -> Failure {
     let exit = match error.kind {
         ApiErrorKind::Config => Exit::Usage,
         ApiErrorKind::Forbidden { .. } | ApiErrorKind::Unauthorized | ApiErrorKind::Credential => {
