@@ -4,6 +4,7 @@
 //! print what `model` says.
 
 pub mod args;
+pub mod environment;
 pub mod explore;
 pub mod facts;
 pub mod failure;
@@ -12,6 +13,7 @@ pub mod live;
 pub mod log;
 pub mod names;
 pub mod report;
+pub mod restart;
 pub mod run;
 
 pub use run::run;
