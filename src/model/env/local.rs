@@ -194,9 +194,12 @@ impl<'a> Work<'a> {
     /// What stands for a host at that place, with a port behind it, and where it goes on.
     fn place(&mut self, name: &str, value: &str, start: usize, end: usize) -> Option<(String, usize)> {
         let service = self.service_of(value[start..end].trim_matches(['[', ']']))?;
+        // What stands before an @ is a user, not a host.
+        let rest = value[end..].split(['/', '?', '#', ',', ' ']).next().unwrap_or_default();
+        if rest.contains('@') {
+            return None;
+        }
         let (port, next) = match port_behind(&value[end..]) {
-            // `user:123@host` is no place.
-            Some((_, length)) if value[end + length..].starts_with('@') => return None,
             Some((port, length)) => (Some(port), end + length),
             None => (None, end),
         };

@@ -1,7 +1,7 @@
 //! Environments for programs on this computer.
 
 use super::*;
-use crate::model::env::local::{Forward, rewrite};
+use crate::model::env::local::{Forward, Local, rewrite};
 
 fn forward(service: &str, port: u16, local_port: u16) -> Forward {
     Forward { service: key(service), port, host: "127.0.0.1".into(), local_port }
@@ -16,7 +16,7 @@ fn world() -> ClusterSnapshot {
     snapshot(vec![mysql, web, far, six])
 }
 
-fn values(env: &[(&str, &str)], forwards: &[Forward]) -> super::local::Local {
+fn values(env: &[(&str, &str)], forwards: &[Forward]) -> Local {
     let env = env.iter().map(|(name, value)| (*name, literal(value))).collect();
     let (snapshot, pod) = (world(), pod(container(env)));
     rewrite(&predicted(&snapshot, &pod), &snapshot, "cluster.local", forwards)
