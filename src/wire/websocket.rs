@@ -199,12 +199,12 @@ pub fn head(opcode: Opcode, length: usize, key: [u8; 4], room: &mut [u8; LONGEST
         }
         126..=0xffff => {
             room[8..10].copy_from_slice(&wide[6..]);
-            room[7] = 0x80 | 126;
+            room[7] = 0xfe;
             6
         }
         _ => {
             room[2..10].copy_from_slice(&wide);
-            room[1] = 0x80 | 127;
+            room[1] = 0xff;
             0
         }
     };
