@@ -127,10 +127,9 @@ impl Decoder {
     fn read_head(&mut self, input: &mut Bytes) -> Result<bool, Error> {
         loop {
             let needed = match self.head.get(1).map(|second| second & 0x7f) {
-                None => 2,
                 Some(126) => 4,
                 Some(127) => 10,
-                Some(_) => 2,
+                _ => 2,
             };
             if self.head.len() == needed {
                 break;
