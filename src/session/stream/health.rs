@@ -112,7 +112,7 @@ impl Health {
         let oldest = self.waiting.iter().find(|asked| worker_of(asked.number) == worker);
         oldest.is_some_and(|asked| {
             tick.saturating_sub(asked.tick) >= patience
-                && self.answered.iter().any(|answered| *answered + WORKERS > asked.number)
+                && self.answered.iter().any(|answered| *answered > 0 && *answered + WORKERS > asked.number)
         })
     }
 
