@@ -5,3 +5,5 @@
 //! it. The runtime and the command line may use it; it uses `model` and `wire`.
 
 pub mod proxy;
+pub mod registry;
+pub mod stream;

@@ -26,6 +26,7 @@ mod dial;
 mod exec;
 mod service;
 mod tls;
+mod websocket;
 
 use super::kubeconfig::Target;
 use super::{ApiError, ApiErrorKind, Denied};
@@ -34,6 +35,8 @@ use crate::wire::k8s::Status;
 use credential::Credential;
 use service::Stack;
 pub use service::{PassedBody, Passing};
+
+pub use websocket::WebSocket;
 
 /// How long a connection may take: name, TCP, proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -212,9 +215,22 @@ impl Client {
         accept: &str,
         asked: &Asked,
     ) -> Result<(Bytes, String), ApiError> {
+        self.send_whole(get_request(path, accept)?, asked).await
+    }
+
+    /// Any request with a small answer: judged as [`Self::get`] does and read whole, with its content type. Bounded in
+    /// time (`--request-timeout`, else half a minute) and size.
+    ///
+    /// # Errors
+    /// As [`Self::get`], or too slow, or too large.
+    pub async fn send_whole(
+        &self,
+        request: Request<Body>,
+        asked: &Asked,
+    ) -> Result<(Bytes, String), ApiError> {
         let limit = self.inner.target.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let exchange = async {
-            let response = self.get(path, accept, asked).await?;
+            let response = self.judged(request, asked).await?;
             let content_type = content_type(&response);
             let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
             let body = body.map_err(|error| ApiError::transport(&*error))?;
