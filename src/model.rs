@@ -10,20 +10,25 @@ pub mod columns;
 pub mod copy;
 pub mod diagnose;
 pub mod dns;
+pub mod doctor;
 pub mod endpoint;
 pub mod env;
 pub mod finding;
 pub mod join;
 pub mod labels;
 pub mod names;
+pub mod network_policy;
 pub mod objects;
 pub mod pod;
+pub mod proxy;
 pub mod quantity;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod selector;
 pub mod service;
+pub mod session;
 pub mod snapshot;
+pub mod target;
 pub mod text;
 pub mod time;
 
@@ -31,6 +36,7 @@ pub use endpoint::{AddressType, Endpoint, EndpointSlice, Hints, SlicePort, Targe
 pub use finding::{Finding, ObjectRef, Severity};
 pub use labels::Labels;
 pub use names::{Kind, ObjectKey};
+pub use network_policy::NetworkPolicy;
 pub use objects::{ConfigData, Namespace, Node};
 pub use pod::Pod;
 pub use service::{Port, PortTarget, Protocol, Service, ServiceType};

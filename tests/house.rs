@@ -153,3 +153,33 @@ fn modules_are_files_of_their_own_name_and_say_what_they_are() {
     }
     none(&found);
 }
+
+/// SECURITY.md names the test that holds each promise; a promise whose test is gone is none.
+#[test]
+fn each_promise_of_security_names_tests_that_there_are() {
+    let text = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let (mut wrong, mut promises) = (Vec::new(), 0);
+    for row in text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| promise")) {
+        promises += 1;
+        let held = row.split('|').nth(2).unwrap_or_default();
+        let tests: Vec<_> = held.split('·').map(|t| t.trim().trim_matches('`')).collect();
+        for test in tests {
+            let Some((file, name)) = test.split_once(": ") else {
+                wrong.push(format!("no test is named in: {row}"));
+                continue;
+            };
+            let source = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+            if !source.contains(&format!("fn {name}(")) {
+                wrong.push(format!("{file} has no test {name}"));
+            }
+        }
+    }
+    assert!(promises > 10, "SECURITY.md has {promises} promises");
+    none(&wrong);
+}
+
+#[test]
+fn unsafe_code_is_forbidden() {
+    let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    assert_eq!(manifest["lints"]["rust"]["unsafe_code"].as_str(), Some("forbid"));
+}

@@ -85,6 +85,11 @@ impl Cluster {
         Ok(facts)
     }
 
+    /// The connection, for requests of one's own.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn facts(&self, snapshot: Arc<ClusterSnapshot>) -> Facts {
         Facts {
             snapshot,
@@ -340,7 +345,7 @@ fn lost_connection(facts: &Facts, needs: &Needs) -> Option<Problem> {
 }
 
 /// An error of the API server or the way to it.
-fn failed(error: ApiError) -> Failure {
+pub fn failed(error: ApiError) -> Failure {
     let exit = match error.kind {
         ApiErrorKind::Config => Exit::Usage,
         ApiErrorKind::Forbidden { .. } | ApiErrorKind::Unauthorized | ApiErrorKind::Credential => {

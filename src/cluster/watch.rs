@@ -200,8 +200,11 @@ impl Watch {
             tracing::debug!(source = ?self.source, ?ended, "a watch ended at once");
             self.wait(jittered(self.pause)).await;
             self.pause = (self.pause * 2).min(self.shared.timing.backoff_max);
-        } else if ended == Ended::AsAgreed {
+        } else if ended != Ended::Expired {
             self.pause = self.shared.timing.backoff;
+        }
+        if ended == Ended::Silent {
+            self.probe().await?;
         }
         Ok(())
     }
@@ -240,6 +243,12 @@ impl Watch {
                 }
             }
             ApiErrorKind::Protocol if !self.json => self.json = true,
+            // A page of a list has expired: begin again, from what is there now (client-go: `isExpiredError`).
+            ApiErrorKind::Expired => {
+                self.relist = true;
+                self.version = None;
+                self.behind = self.behind.max(1);
+            }
             // Whatever the server dislikes about the version, a fresh list does without it.
             ApiErrorKind::Rejected(_) => {
                 self.relist = true;

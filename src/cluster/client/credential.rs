@@ -140,6 +140,11 @@ impl Credential {
         self.certificate.clone()
     }
 
+    /// Whether it never changes.
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self.source, Source::Fixed(_)) && self.rotation.is_empty()
+    }
+
     pub(super) fn notices(&self) -> watch::Receiver<Arc<[String]>> {
         self.notices.subscribe()
     }

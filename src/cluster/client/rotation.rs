@@ -33,6 +33,11 @@ impl Rotation {
         Self { files, state: Mutex::new(Seen { digest, changes: 0, at: Instant::now() }) }
     }
 
+    /// Whether there are no files that could change.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// How often the files have changed; looks at them where that is due.
     pub(super) fn changes(&self) -> u64 {
         let mut seen = self.state.lock().unwrap_or_else(PoisonError::into_inner);

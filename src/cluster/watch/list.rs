@@ -143,6 +143,20 @@ impl Reading<'_> {
 }
 
 impl Watch {
+    /// Asks, at the cost of one object, whether the server is there and has come as far as we have. One that was
+    /// restored from a backup, or is another altogether, would let a watch wait for our version without a word.
+    pub(super) async fn probe(&self) -> Result<(), Failure> {
+        let Some(version) = &self.version else { return Ok(()) };
+        let query =
+            format!("limit=1&resourceVersion={}&resourceVersionMatch=NotOlderThan", path::escape(version));
+        let Self { shared, source, json, .. } = self;
+        let mut reading =
+            begin(&shared.client, &shared.converter, source, &query, *json, &shared.timing).await?;
+        while reading.next().await?.is_some() {}
+        reading.finish()?;
+        Ok(())
+    }
+
     /// Lists the source and tells its objects as they come; ends with a version to watch from.
     ///
     /// The first list takes what the server's cache has (`resourceVersion=0`): fastest, and the watch that follows

@@ -23,6 +23,8 @@ pub(super) enum Ended {
     AsAgreed,
     /// The server no longer knows our version: list again.
     Expired,
+    /// Nothing came for so long that the server, or the way to it, may have changed.
+    Silent,
 }
 
 enum Decoder {
@@ -77,8 +79,7 @@ impl Watch {
         loop {
             let patience = deadline.min(Instant::now() + shared.timing.silent);
             let Ok(frame) = tokio::time::timeout_at(patience, body.frame()).await else {
-                // Whether the server is still there, the next watch shows; it goes on from the same version.
-                return Ok(Ended::AsAgreed);
+                return Ok(Ended::Silent);
             };
             let Some(frame) = frame else { break };
             let frame = frame.map_err(|error| ApiError::transport(&error))?;
