@@ -10,6 +10,7 @@
 pub mod action;
 pub mod cursor;
 pub mod effect;
+pub mod environment;
 pub mod filter;
 pub mod input;
 pub mod message;
@@ -61,6 +62,8 @@ pub struct App {
     pub pods: Table<Pod>,
     /// The right-hand panes.
     pub panes: panes::Panes,
+    /// What a person wants to see of the environment.
+    pub environment: environment::EnvironmentView,
     /// The container that was chosen for the Environment pane.
     container_choice: Option<(ObjectKey, Text)>,
     matcher: filter::Matcher,

@@ -109,7 +109,16 @@ const RULES: &[Rule] = &[
     Rule {
         module: "dns",
         ours: &["model", "wire"],
-        outside: &["bytes", "futures_util", "hickory_proto", "jiff", "serde", "thiserror", "tokio", "tracing"],
+        outside: &[
+            "bytes",
+            "futures_util",
+            "hickory_proto",
+            "jiff",
+            "serde",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
         never: &[],
     },
     Rule {

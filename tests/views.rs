@@ -200,6 +200,9 @@ fn overlays() {
         ("copy", &[Action::CopyMenu], (100, 24)),
         ("detail", &[Action::Detail], (100, 44)),
         ("detail of a pod", &[Action::Pods, Action::Detail], (100, 36)),
+        ("detail of an environment", &[Action::PaneEnvironment, Action::Detail], (100, 40)),
+        ("who lacks its variables", &[Action::Down, Action::Down, Action::Down, Action::Missing], (100, 24)),
+        ("differences", &[Action::PaneEnvironment, Action::Differences], (100, 20)),
     ] {
         let mut app = in_default(tutorial());
         select(&mut app, "cache");

@@ -113,6 +113,8 @@ actions! {
     Contexts = "contexts", Show, "choose a context";
     Viewpoint = "viewpoint", Show, "see everything from a pod, a namespace or this laptop";
     Container = "container", Show, "next container, then next pod, in the Environment pane";
+    Differences = "differences", Show, "only variables that a restart would change or that are in doubt, and back";
+    Reveal = "reveal", Show, "show the selected variable's Secret value, and hide it again";
     Sort = "sort", Show, "sort by the next column";
     SortReverse = "sort-reverse", Show, "reverse the order";
     Wide = "wide", Show, "more columns, as kubectl's -o wide";
@@ -122,6 +124,8 @@ actions! {
     Detail = "detail", Do, "all about the selection: facts, findings, what to do";
     Copy = "copy", Do, "copy the name that works from the viewpoint";
     CopyMenu = "copy-menu", Do, "choose what to copy";
+    Missing = "missing", Do, "which running containers lack this Service's variables, and what cures it";
+    Export = "export", Do, "copy the container's environment for dotenv, a shell or docker";
     Retry = "retry", Do, "connect again now";
     Accept = "accept", Type, "take it";
     Complete = "complete", Type, "complete from the list";

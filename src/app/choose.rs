@@ -1,8 +1,9 @@
 //! Pickers: what they offer, and what choosing means.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::model::{NamespaceScope, Text};
+use crate::model::{NamespaceScope, Pod, Text};
 
 use super::App;
 use super::Id;
@@ -29,10 +30,12 @@ impl App {
             PickerKind::Contexts => self.context_entries(),
             PickerKind::Viewpoint => self.viewpoint_entries(),
             PickerKind::Copy => self.copy_entries(),
+            PickerKind::Export => self.export_entries(),
         };
         if entries.is_empty() {
             let why = match kind {
                 PickerKind::Contexts => "this configuration has no contexts",
+                PickerKind::Export => "no container's environment is open",
                 _ => "nothing is selected",
             };
             return self.notify(Tone::Note, why);
@@ -74,7 +77,7 @@ impl App {
         let entries = match picker.kind {
             PickerKind::Namespaces => self.namespace_entries(),
             PickerKind::Viewpoint => self.viewpoint_entries(),
-            PickerKind::Palette | PickerKind::Contexts | PickerKind::Copy => return,
+            PickerKind::Palette | PickerKind::Contexts | PickerKind::Copy | PickerKind::Export => return,
         };
         let page = self.layout.viewport.overlay_rows;
         if let Some(Overlay::Picker(picker)) = self.overlays.last_mut()
@@ -150,6 +153,28 @@ impl App {
             .collect()
     }
 
+    /// The running pods to look from: those behind the selected Service, its possible clients in the namespace, then
+    /// the others; each with what it is to the Service.
+    fn pods_to_look_from(&self) -> Vec<(u8, String, &Arc<Pod>)> {
+        let service = self.selected_service().map(|facts| &facts.service);
+        let mut pods: Vec<_> = self
+            .snapshot
+            .pods
+            .values()
+            .flat_map(|pods| pods.iter())
+            .filter(|p| !p.finished())
+            .map(|pod| match service {
+                Some(s) if s.key.namespace == pod.key.namespace && s.selector.selects(&pod.labels) => {
+                    (0, format!("behind {}", s.key.name), pod)
+                }
+                Some(s) if s.key.namespace == pod.key.namespace => (1, format!("beside {}", s.key.name), pod),
+                _ => (2, String::new(), pod),
+            })
+            .collect();
+        pods.sort_by_key(|(rank, ..)| *rank);
+        pods
+    }
+
     fn viewpoint_entries(&self) -> Vec<Entry> {
         let mut entries = vec![
             Entry {
@@ -168,10 +193,10 @@ impl App {
             note: "any pod of this namespace with default settings".into(),
             choice: Choice::Viewpoint(Viewpoint::Namespace(n)),
         }));
-        for pod in self.snapshot.pods.values().flat_map(|pods| pods.iter()).filter(|p| !p.finished()) {
+        for (_, note, pod) in self.pods_to_look_from() {
             entries.extend(pod.spec.containers.iter().map(|c| Entry {
                 label: format!("{}/{}/{}", pod.key.namespace, pod.key.name, c.name),
-                note: String::new(),
+                note: note.clone(),
                 choice: Choice::Viewpoint(Viewpoint::Container {
                     pod: pod.key.clone(),
                     container: c.name.clone(),
@@ -242,6 +267,7 @@ impl App {
                 vec![]
             }
             Some(Choice::Copy(text)) => self.copy(&text),
+            Some(Choice::Export(form)) => self.export(form),
             None => {
                 self.notify(Tone::Fault, format!("nothing is called \"{typed}\""));
                 vec![]
@@ -308,17 +334,27 @@ impl App {
 
     /// Copies text; what came of it is told when the clipboard or the terminal has it.
     pub(super) fn copy(&mut self, text: &str) -> Vec<Effect> {
+        self.copy_lines([text])
+    }
+
+    /// Copies lines. Line breaks are between them, never in them, whatever the cluster wrote there.
+    pub(super) fn copy_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) -> Vec<Effect> {
         let id = self.id();
-        let text: String = text.chars().filter(|c| crate::model::text::is_safe(*c)).collect();
+        let safe = |line: &str| line.chars().filter(|c| crate::model::text::is_safe(*c)).collect::<String>();
+        let text = lines.into_iter().map(safe).collect::<Vec<_>>().join("\n");
         self.copying = Some((id, text.clone()));
         vec![Effect::Copy { id, text }]
     }
 
     pub(super) fn copied(&mut self, id: Id, outcome: CopyOutcome) -> Vec<Effect> {
         let Some((_, text)) = self.copying.take_if(|(waiting, _)| *waiting == id) else { return vec![] };
+        let told = match text.lines().count() {
+            0 | 1 => text.clone(),
+            lines => format!("{lines} lines"),
+        };
         match outcome {
-            CopyOutcome::Clipboard => self.notify(Tone::Done, format!("copied  {text}")),
-            CopyOutcome::Terminal => self.notify(Tone::Done, format!("copied by the terminal  {text}")),
+            CopyOutcome::Clipboard => self.notify(Tone::Done, format!("copied  {told}")),
+            CopyOutcome::Terminal => self.notify(Tone::Done, format!("copied by the terminal  {told}")),
             CopyOutcome::Failed(why) => self.overlays.push(Overlay::Text {
                 title: format!("Could not copy: {why}. Select it here:"),
                 lines: text.lines().map(str::to_owned).collect(),

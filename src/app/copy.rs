@@ -13,25 +13,26 @@ impl App {
     /// Copies what is most likely wanted of the focused pane's selection.
     pub(super) fn copy_best(&mut self) -> Vec<Effect> {
         let row = self.panes.cursor(self.focus).index();
+        let one = |text: Option<String>| text.map(|t| vec![t]);
         let text = match self.focus {
-            Pane::Main => self.best_name(),
+            Pane::Main => one(self.best_name()),
             Pane::Endpoints => match &self.panes.subject {
                 Some(Subject::Pod(_)) => {
-                    self.panes.leading.get(row).map(|s| name_in_namespaces(s.service.key()))
+                    one(self.panes.leading.get(row).map(|s| name_in_namespaces(s.service.key())))
                 }
-                _ => self.panes.endpoints.get(row).map(|endpoint| {
+                _ => one(self.panes.endpoints.get(row).map(|endpoint| {
                     let port = endpoint.ports.iter().find_map(|p| p.port);
                     port.map_or_else(
                         || endpoint.address.to_string(),
                         |port| copy::host_port(&endpoint.address, port),
                     )
-                }),
+                })),
             },
-            Pane::Dns => self.panes.records.get(row).map(|r| r.name.trim_end_matches('.').to_owned()),
+            Pane::Dns => one(self.panes.records.get(row).map(|r| r.name.trim_end_matches('.').to_owned())),
             Pane::Environment => self.environment_text(row),
         };
         if let Some(text) = text {
-            return self.copy(&text);
+            return self.copy_lines(text.iter().map(String::as_str));
         }
         self.notify(Tone::Note, "there is nothing to copy here");
         vec![]
@@ -77,10 +78,10 @@ impl App {
     }
 
     /// A line of the Environment pane as `NAME=value`; a heading stands for all lines below it.
-    fn environment_text(&self, row: usize) -> Option<String> {
+    fn environment_text(&self, row: usize) -> Option<Vec<String>> {
         match self.panes.environment.as_ref()? {
             EnvironmentPane::Service(variables) => {
-                variables.get(row).map(|(name, value)| format!("{name}={value}"))
+                variables.get(row).map(|(name, value)| vec![format!("{name}={value}")])
             }
             EnvironmentPane::Container { environment, rows, .. } => {
                 let line = |name: &str| {
@@ -88,13 +89,13 @@ impl App {
                     Some(variable.value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}")))
                 };
                 match rows.get(row)? {
-                    EnvRow::Variable(name) => line(name),
+                    EnvRow::Variable(name) => line(name).map(|l| vec![l]),
                     EnvRow::Heading(_) => {
                         let below = rows[row + 1..].iter().map_while(|r| match r {
                             EnvRow::Variable(name) => line(name),
                             EnvRow::Heading(_) => None,
                         });
-                        Some(below.collect::<Vec<_>>().join("\n"))
+                        Some(below.collect())
                     }
                 }
             }

@@ -52,9 +52,13 @@ impl App {
                 self.overlays.push(Overlay::Detail { offset: 0 });
             }
             Action::Filter => {
-                self.focus_on(Pane::Main);
+                if !self.searches_environment() {
+                    self.focus_on(Pane::Main);
+                }
                 self.filtering = true;
             }
+            Action::Differences => self.toggle_differences(),
+            Action::Reveal => return self.reveal(),
             Action::ClearFilter => self.set_filter(Line::default()),
             Action::Sort => {
                 let column = match self.view {
@@ -84,6 +88,8 @@ impl App {
             Action::Contexts => self.open(PickerKind::Contexts),
             Action::Viewpoint => self.open(PickerKind::Viewpoint),
             Action::CopyMenu => self.open(PickerKind::Copy),
+            Action::Missing => self.show_missing(),
+            Action::Export => self.open(PickerKind::Export),
             Action::Copy => return self.copy_best(),
             Action::AllNamespaces => return self.toggle_all_namespaces(),
             Action::Retry if self.connection.problem.is_some() => {
@@ -144,8 +150,12 @@ impl App {
     }
 
     pub(super) fn scroll_page(&mut self, by: isize) {
-        if let Some(Overlay::Help { offset } | Overlay::Detail { offset } | Overlay::Text { offset, .. }) =
-            self.overlays.last_mut()
+        if let Some(
+            Overlay::Help { offset }
+            | Overlay::Detail { offset }
+            | Overlay::Missing { offset }
+            | Overlay::Text { offset, .. },
+        ) = self.overlays.last_mut()
         {
             // Only the view knows how long the page is: the last frame told.
             let end = self.layout.viewport.overlay_end;
@@ -200,7 +210,7 @@ impl App {
             Action::Accept => {
                 self.filtering = false;
                 // What was found is chosen: it stays selected when the filter goes.
-                self.step(Pane::Main, 0);
+                self.step(self.searched(), 0);
             }
             Action::Back => {
                 self.filtering = false;
@@ -233,8 +243,18 @@ impl App {
         vec![]
     }
 
-    /// The filter of the list that is shown.
+    /// The pane whose search line is typed with the focus as it is.
+    fn searched(&self) -> Pane {
+        if self.searches_environment() { Pane::Environment } else { Pane::Main }
+    }
+
+    /// The search line that is typed with the focus as it is: that of the Environment pane, or of the list.
     pub fn filter_line(&self) -> &Line {
+        if self.searches_environment() { &self.environment.filter } else { self.list_filter() }
+    }
+
+    /// The filter of the list that is shown.
+    pub fn list_filter(&self) -> &Line {
         match self.view {
             MainView::Services => &self.services.filter,
             MainView::Pods => &self.pods.filter,
@@ -242,6 +262,10 @@ impl App {
     }
 
     pub(super) fn set_filter(&mut self, line: Line) {
+        if self.searches_environment() {
+            self.environment.filter = line;
+            return self.environment_changed();
+        }
         match self.view {
             MainView::Services => self.services.filter = line,
             MainView::Pods => self.pods.filter = line,
@@ -269,7 +293,11 @@ impl App {
 
     /// One step out: the zoom, the filter, the pane, in this order.
     fn back(&mut self) {
-        if self.layout.zoom {
+        if self.searches_environment() && self.environment.narrows() {
+            self.environment.filter.clear();
+            self.environment.differences = false;
+            self.environment_changed();
+        } else if self.layout.zoom {
             self.layout.zoom = false;
         } else if self.focus != Pane::Main {
             self.focus_on(Pane::Main);
@@ -285,6 +313,8 @@ impl App {
     }
 
     pub(super) fn focus_on(&mut self, pane: Pane) {
+        // What is typed belongs to the pane where it began.
+        self.filtering &= (self.focus == Pane::Environment) == (pane == Pane::Environment);
         self.focus = pane;
         if pane != Pane::Main {
             self.layout.tab = pane;

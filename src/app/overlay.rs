@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::Text;
 
 use super::action::Action;
+use super::environment::ExportForm;
 use super::input::Line;
 use super::state::Viewpoint;
 
@@ -20,6 +21,11 @@ pub enum Overlay {
     Picker(Picker),
     /// All about the selection.
     Detail {
+        /// First visible line.
+        offset: usize,
+    },
+    /// The running containers that lack the selected Service's variables, or hold old ones.
+    Missing {
         /// First visible line.
         offset: usize,
     },
@@ -47,6 +53,8 @@ pub enum PickerKind {
     Viewpoint,
     /// What to copy.
     Copy,
+    /// In which form to take an environment away.
+    Export,
 }
 
 impl PickerKind {
@@ -58,6 +66,7 @@ impl PickerKind {
             Self::Contexts => "Contexts",
             Self::Viewpoint => "Seen from",
             Self::Copy => "Copy",
+            Self::Export => "Copy the environment",
         }
     }
 }
@@ -107,6 +116,8 @@ pub enum Choice {
     Viewpoint(Viewpoint),
     /// Copy this text.
     Copy(String),
+    /// Copy the open container's environment.
+    Export(ExportForm),
 }
 
 impl Picker {

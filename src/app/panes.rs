@@ -74,6 +74,10 @@ pub enum EnvironmentPane {
         environment: Box<ContainerEnvironment>,
         /// The lines.
         rows: Vec<EnvRow>,
+        /// How many variables there are, and how many of them the lines show.
+        counts: (usize, usize),
+        /// What is worth telling about it, worst first.
+        findings: Vec<Finding>,
     },
     /// No pod is known: what the Service gives to a container that starts now in its namespace.
     Service(Vec<(String, String)>),
@@ -244,6 +248,7 @@ impl App {
         if moved {
             self.panes.cursors = Default::default();
             self.container_choice = None;
+            self.environment.revealed.clear();
         }
         self.panes.subject.clone_from(&subject);
         let Some(subject) = subject else {
@@ -367,6 +372,10 @@ impl App {
         }
         let snapshot = self.snapshot.clone();
         let chosen = self.panes.made_from.container.clone();
+        if self.environment.revealed_of != chosen {
+            self.environment.revealed.clear();
+            self.environment.revealed_of.clone_from(&chosen);
+        }
         let found = chosen.and_then(|(pod, name)| {
             let pod = snapshot.pod(&pod.namespace, &pod.name)?.clone();
             pod.spec.container(&name)?;
@@ -377,9 +386,9 @@ impl App {
                 let options = env::Options {
                     cluster_domain: Some(self.panes.domain.text()),
                     fetches: Some(&self.fetches),
-                    ..env::Options::default()
+                    secrets: env::Secrets::Named(&self.environment.revealed),
                 };
-                Some(environment::of(&snapshot, &options, pod, container, subject))
+                Some(environment::of(&snapshot, &options, (pod, container), subject, &self.environment))
             }
             (None, Subject::Service(facts)) if snapshot_knows_pods(&snapshot, facts) => {
                 Some(EnvironmentPane::Service(env::service_variables(&facts.service)))

@@ -1,5 +1,7 @@
 //! Messages in, effects and state out.
 
+mod environment;
+
 use std::sync::Arc;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use crate::app::panes::EnvironmentPane;
 use crate::app::{Action, App, MainView, Mode, Notice, Overlay, Pane, PickerKind, Target, Tone};
 use crate::config::theme::Role;
 use crate::model::time::seconds_between;
@@ -59,7 +60,12 @@ fn left(app: &App, notice: &Notice) -> u64 {
 
 /// The filter line: what is typed, how many match, what is wrong with it.
 fn filter(pen: &mut Pen<'_>, app: &App, row: Rect) {
+    let of_environment = match &app.panes.environment {
+        Some(EnvironmentPane::Container { counts, .. }) if app.focus == Pane::Environment => Some(counts),
+        _ => None,
+    };
     let (shown, all, error) = match app.view {
+        _ if of_environment.is_some() => of_environment.map_or((0, 0, &None), |c| (c.1, c.0, &None)),
         MainView::Services => (app.services.rows.len(), app.services.unfiltered, &app.services.filter_error),
         MainView::Pods => (app.pods.rows.len(), app.pods.unfiltered, &app.pods.filter_error),
     };
@@ -98,7 +104,9 @@ fn offers(app: &App) -> Vec<Hint> {
         Some(Overlay::Detail { .. }) => {
             vec![(A::Back, "close"), (A::Copy, "copy name"), (A::CopyMenu, "copy…"), (A::Down, "scroll")]
         }
-        Some(Overlay::Help { .. } | Overlay::Text { .. }) => vec![(A::Back, "close"), (A::Down, "scroll")],
+        Some(Overlay::Help { .. } | Overlay::Text { .. } | Overlay::Missing { .. }) => {
+            vec![(A::Back, "close"), (A::Down, "scroll")]
+        }
         None if app.connection.identity.is_none() || app.connection.problem.is_some() => {
             let mut hints = vec![(A::Retry, "try again"), (A::Quit, "quit")];
             if !app.connection.contexts.is_empty() {
@@ -144,7 +152,11 @@ fn browsing(app: &App) -> Vec<Hint> {
         Pane::Environment => vec![
             (A::Copy, "copy"),
             (A::Container, "next container"),
-            (A::CopyMenu, "copy…"),
+            (A::Filter, "search"),
+            (A::Differences, "differences"),
+            (A::Reveal, "show secret"),
+            (A::Export, "export"),
+            (A::Detail, "detail"),
             (A::Viewpoint, "viewpoint"),
             (A::Zoom, "zoom"),
             (A::NextPane, "next pane"),

@@ -1,11 +1,13 @@
-//! The Detail page: all that is known about the selected Service or pod.
+//! The Detail page: all that is known about the selected Service or pod, or about the open environment.
+
+pub(super) mod environment;
 
 use std::fmt::Write;
 
 use ratatui::layout::Rect;
 
-use crate::app::App;
 use crate::app::panes::Subject;
+use crate::app::{App, Pane};
 use crate::config::theme::Role;
 use crate::model::pod::{ContainerRole, ContainerState};
 use crate::model::time::{Timestamp, age};
@@ -27,7 +29,10 @@ const ENDPOINTS: usize = 12;
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, body: Rect, offset: usize) {
     let columns = COLUMNS.min(body.width.saturating_sub(4));
     let mut page = Page { lines: vec![], columns: usize::from(columns).max(1) };
+    let of_environment =
+        (app.focus == Pane::Environment).then(|| environment::environment(pen, app, &mut page)).flatten();
     let title = match &app.panes.subject {
+        _ if of_environment.is_some() => of_environment.unwrap_or_default(),
         Some(Subject::Service(facts)) => {
             service(pen, app, &mut page, facts);
             format!("Service {} in {}", facts.key().name, facts.key().namespace)
@@ -167,6 +172,7 @@ fn service(pen: &mut Pen<'_>, app: &App, page: &mut Page, facts: &ServiceFacts) 
     }
     behind(pen, app, page, facts);
     names(pen, app, page);
+    environment::lacking(pen, app, page, facts);
 }
 
 fn policies(page: &mut Page, service: &Service) {

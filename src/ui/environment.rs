@@ -13,8 +13,9 @@ use ratatui::layout::Rect;
 use crate::app::panes::{EnvRow, EnvironmentPane, Subject};
 use crate::app::{App, Pane};
 use crate::config::theme::Role;
-use crate::model::Kind;
 use crate::model::env::{ContainerEnvironment, Origin, Status, Variable};
+use crate::model::finding::Severity;
+use crate::model::{Finding, Kind};
 
 use super::face::{self, Face};
 use super::loads::Summary;
@@ -33,14 +34,25 @@ const NOT_RUNNING: &str = "the container is not running";
 /// What the title says: of which container.
 pub(super) fn about(pen: &Pen<'_>, app: &App) -> Spans<'static> {
     match &app.panes.environment {
-        Some(EnvironmentPane::Container { pod, container, environment, .. }) => {
+        Some(EnvironmentPane::Container { pod, container, environment, counts, .. }) => {
             let name = crate::model::text::clean(&pod.key.name);
             let short = fit(&name, TITLE, Cut::Middle, pen.glyph(Glyph::Ellipsis)).into_owned();
             let state = match environment.state_word() {
                 "running" => String::new(),
                 other => format!(", {other}"),
             };
-            Spans::of(Role::Text, format!(" {short} / {container}")).and(Role::Warn, state)
+            let mut spans = Spans::of(Role::Text, format!(" {short} / {container}")).and(Role::Warn, state);
+            if app.environment.narrows() {
+                spans.push(Role::Text, format!("  {} of {}", counts.1, counts.0));
+            }
+            if app.environment.differences {
+                spans.push(Role::Match, "  differences");
+            }
+            let filter = app.environment.filter.text();
+            if !filter.is_empty() {
+                spans.push(Role::Match, format!("  /{filter}"));
+            }
+            spans
         }
         Some(EnvironmentPane::Service(_)) => Spans::of(Role::Text, " of a container that starts now"),
         None => Spans::new(),
@@ -68,8 +80,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
                 }
             });
         }
-        Some(EnvironmentPane::Container { environment, rows, .. }) => {
-            container(pen, app, environment, rows, place, inner);
+        Some(EnvironmentPane::Container { environment, rows, findings, counts, .. }) => {
+            container(pen, app, (environment, findings, *counts), rows, place, inner);
         }
     }
 }
@@ -77,14 +89,19 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
 fn container(
     pen: &mut Pen<'_>,
     app: &App,
-    environment: &ContainerEnvironment,
+    (environment, findings, counts): (&ContainerEnvironment, &[Finding], (usize, usize)),
     rows: &[EnvRow],
     place: Rect,
     inner: Rect,
 ) {
     let (inner, foot) = pane::foot(app, Pane::Environment, inner);
-    let used = banner(pen, environment, inner);
+    let used = banner(pen, environment, findings, inner);
     let area = pane::below(inner, used);
+    if rows.is_empty() && counts.0 > 0 {
+        let what = if app.environment.differences { "No variable differs" } else { "No variable matches" };
+        return Face::new(Role::Info, Glyph::Info, format!("{what} ({} are not shown).", counts.0))
+            .draw(pen, area);
+    }
     if rows.is_empty() {
         return Face::new(Role::Info, Glyph::Info, "This container gets no variables.")
             .line(
@@ -130,8 +147,13 @@ fn variable<'a>(environment: &'a ContainerEnvironment, row: &EnvRow) -> Option<V
 }
 
 /// What holds for the container as a whole. Rows that were used.
-fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, inner: Rect) -> u16 {
+fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, findings: &[Finding], inner: Rect) -> u16 {
+    // What concerns one Service's variables stands in its heading.
+    const IN_HEADINGS: [&str; 3] =
+        ["pod-older-than-service", "service-changed-after-start", "service-links-off"];
     let mut told = environment.blocked.clone();
+    let worth = |f: &&Finding| f.severity <= Severity::Warning && !IN_HEADINGS.contains(&f.code);
+    told.extend(findings.iter().filter(worth).map(|f| f.message.clone()));
     if !environment.service_links {
         told.push("enableServiceLinks: false, so only the Service kubernetes gives it variables".to_owned());
     }

@@ -183,8 +183,8 @@ pub(super) fn list(pen: &mut Pen<'_>, app: &App, inner: Rect) {
         MainView::Pods => app.pods.unfiltered,
     };
     let key = |action| pen.look.key(Mode::Browse, action);
-    let face = if unfiltered > 0 && !app.filter_line().text().is_empty() {
-        let filter = clean(app.filter_line().text()).into_owned();
+    let face = if unfiltered > 0 && !app.list_filter().text().is_empty() {
+        let filter = clean(app.list_filter().text()).into_owned();
         let what = if unfiltered == 1 { "object".to_owned() } else { format!("of {unfiltered}") };
         let key = if app.filtering { pen.look.key(Mode::Input, Action::Back) } else { key(Action::Back) };
         Face::new(Role::Info, Glyph::Info, format!("None {what} matches /{filter}"))

@@ -33,7 +33,7 @@ pub(super) fn about(app: &App) -> Spans<'static> {
         MainView::Services => (app.services.rows.len(), app.services.unfiltered),
         MainView::Pods => (app.pods.rows.len(), app.pods.unfiltered),
     };
-    let filter = app.filter_line().text();
+    let filter = app.list_filter().text();
     if all == 0 && !Summary::of(app, kind(app)).known() {
         // Nothing is known, which is not the same as none.
         return Spans::new();

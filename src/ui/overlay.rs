@@ -17,6 +17,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, overlay: &Overlay, body: Rect) 
         Overlay::Help { offset } => help::draw(pen, body, *offset),
         Overlay::Picker(picker) => picker::draw(pen, app, picker, body),
         Overlay::Detail { offset } => detail::draw(pen, app, body, *offset),
+        Overlay::Missing { offset } => detail::environment::missing(pen, app, body, *offset),
         Overlay::Text { title, lines, offset } => text(pen, body, title, lines, *offset),
     }
 }

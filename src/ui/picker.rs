@@ -118,6 +118,6 @@ fn is_here(app: &App, choice: &Choice) -> bool {
         Choice::Context(name) => app.connection.identity.as_ref().is_some_and(|i| i.context == *name),
         Choice::Viewpoint(viewpoint) => app.viewpoint == *viewpoint,
         Choice::AllNamespaces => app.scope == Some(crate::model::NamespaceScope::All),
-        Choice::Action(_) | Choice::Copy(_) | Choice::Namespace(_) => false,
+        Choice::Action(_) | Choice::Copy(_) | Choice::Export(_) | Choice::Namespace(_) => false,
     }
 }

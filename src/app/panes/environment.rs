@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::{EnvRow, EnvironmentPane, Subject};
+use crate::app::environment::EnvironmentView;
 use crate::model::env::{self, ContainerEnvironment, NamespaceVariables, Origin};
 use crate::model::{ClusterSnapshot, ObjectKey, Pod, Text};
 
@@ -12,9 +13,9 @@ use crate::model::{ClusterSnapshot, ObjectKey, Pod, Text};
 pub(super) fn of(
     snapshot: &ClusterSnapshot,
     options: &env::Options<'_>,
-    pod: Arc<Pod>,
-    container: Text,
+    (pod, container): (Arc<Pod>, Text),
     subject: &Subject,
+    wish: &EnvironmentView,
 ) -> EnvironmentPane {
     let table = NamespaceVariables::new(snapshot, &pod.key.namespace);
     // The caller has looked the container up.
@@ -27,15 +28,27 @@ pub(super) fn of(
         Subject::Service(facts) => Some(facts.key()),
         Subject::Pod(_) => None,
     };
-    let rows = rows_of(&environment, first);
-    EnvironmentPane::Container { pod, container, environment: Box::new(environment), rows }
+    let (rows, counts) = rows_of(&environment, first, wish);
+    let findings = env::findings::findings(&environment, &pod);
+    EnvironmentPane::Container { pod, container, environment: Box::new(environment), rows, counts, findings }
 }
 
 /// Groups: the selected Service's variables, what comes from the pod itself, then the other Services by name.
-fn rows_of(environment: &ContainerEnvironment, first: Option<&ObjectKey>) -> Vec<EnvRow> {
+/// With them how many variables there are, and how many are shown.
+fn rows_of(
+    environment: &ContainerEnvironment,
+    first: Option<&ObjectKey>,
+    wish: &EnvironmentView,
+) -> (Vec<EnvRow>, (usize, usize)) {
+    let (mut all, mut shown) = (0, 0);
     let mut groups: std::collections::BTreeMap<(u8, Option<&ObjectKey>), Vec<EnvRow>> =
         std::collections::BTreeMap::new();
     for variable in environment.variables() {
+        all += 1;
+        if !wish.shows(&variable) {
+            continue;
+        }
+        shown += 1;
         let service = if variable.origin == Origin::Service { variable.service } else { None };
         let rank = match service {
             Some(key) if Some(key) == first => 0,
@@ -44,8 +57,9 @@ fn rows_of(environment: &ContainerEnvironment, first: Option<&ObjectKey>) -> Vec
         };
         groups.entry((rank, service)).or_default().push(EnvRow::Variable(variable.name.into()));
     }
-    groups
+    let rows = groups
         .into_iter()
         .flat_map(|((_, service), rows)| std::iter::once(EnvRow::Heading(service.cloned())).chain(rows))
-        .collect()
+        .collect();
+    (rows, (all, shown))
 }
