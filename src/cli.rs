@@ -12,6 +12,7 @@ pub mod list;
 pub mod live;
 pub mod log;
 pub mod names;
+pub mod proxy;
 pub mod report;
 pub mod restart;
 pub mod run;

@@ -275,6 +275,8 @@ pub enum Command {
         #[arg(long, value_name = "WHERE")]
         dry_run: Option<DryRunAt>,
     },
+    /// The API server on this machine, as `kubectl proxy` serves it: same flags, same filter
+    Proxy(super::proxy::Flags),
     /// Script that completes commands and flags in a shell
     Completions {
         /// Which shell

@@ -51,7 +51,7 @@ pub fn run() -> ExitCode {
 
 /// Why a command ended early.
 #[derive(Debug)]
-enum Stop {
+pub(super) enum Stop {
     /// It could not do what it was asked for.
     Failure(Failure),
     /// What it printed could not be written.
@@ -114,6 +114,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
             let how = restart::How { yes, force, dry_run };
             block_on(async { restart::run(&explore, &settings, &names, how, out).await.map_err(Stop::from) })?
         }
+        Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);
