@@ -4,6 +4,7 @@
 //! print what `model` says.
 
 pub mod args;
+mod doctor;
 pub mod explore;
 pub mod facts;
 pub mod failure;

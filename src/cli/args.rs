@@ -12,6 +12,7 @@ use crate::config::load::Flags;
 use crate::model::time::Timestamp;
 
 pub mod dns;
+pub mod doctor;
 
 const CLUSTER: &str = "Cluster and user (as kubectl)";
 const LOOK: &str = "Look and configuration";
@@ -254,6 +255,8 @@ pub enum Command {
     },
     /// What a name resolves to, asked of the cluster's own DNS or computed, as a pod would find it
     Resolve(dns::Resolve),
+    /// Why a name does not resolve from somewhere, or why nothing answers behind it
+    Doctor(doctor::Doctor),
     /// Environment variables that containers have, and those they lack until a restart
     Env {
         /// Pods (web-0, pod/web-0, shop/web-0); all without one

@@ -4,6 +4,7 @@
 //! [`Report`] says what its rows are. The JSON is `kdisco/v1`: fields are added, never renamed or removed.
 
 pub mod dns;
+pub mod doctor;
 pub mod endpoints;
 pub mod env;
 pub mod keys;

@@ -100,6 +100,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
             list(&explore, &names, &List::Env { container, show_secrets }, output, out)?
         }
         Command::Resolvconf { names, output } => list(&explore, &names, &List::ResolvConf, output, out)?,
+        Command::Doctor(doctor) => super::doctor::run(&explore, &doctor, out)?,
         Command::Resolve(resolve) => super::resolve::run(&explore, &resolve, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
