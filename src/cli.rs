@@ -4,6 +4,7 @@
 //! print what `model` says.
 
 pub mod args;
+pub mod check;
 mod doctor;
 pub mod explore;
 pub mod facts;
