@@ -6,6 +6,7 @@
 pub mod args;
 pub mod check;
 mod doctor;
+pub mod environment;
 pub mod explore;
 pub mod facts;
 pub mod failure;
@@ -13,8 +14,10 @@ pub mod list;
 pub mod live;
 pub mod log;
 pub mod names;
+pub mod proxy;
 pub mod report;
 pub mod resolve;
+pub mod restart;
 pub mod run;
 
 pub use run::run;

@@ -14,11 +14,11 @@ use super::names::Query;
 use super::report::doctor as report;
 use super::run::{Stop, block_on};
 use crate::app::Problem;
-use crate::cluster::gather::{About, gather};
 use crate::dns::laptop::{Machine, look};
-use crate::model::doctor::{Asker, Diagnosis, Extra, Known, Question, examine};
+use crate::model::doctor::{Asker, Diagnosis, Extra, Known, LaptopFacts, Question, examine};
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, Kind, Load, ObjectKey, Text, dns};
+use crate::model::{ClusterSnapshot, Kind, Load, ObjectKey, dns};
+use crate::runtime::doctor::{Examined, Place, Request, diagnose};
 
 /// Runs the command.
 ///
@@ -35,13 +35,23 @@ pub(super) fn run(explore: &Explore, doctor: &Doctor, out: &mut impl Write) -> R
             let facts = facts::from_file(&file, explore, &Query::all(explore), &needs)?;
             let own = explore.namespaces().first().copied().unwrap_or("default");
             // Nobody asked from this machine: without a word it is a pod of the namespace.
-            let place = place(doctor.from.as_deref().unwrap_or(own), own)?;
+            let from = match place(doctor, own, own)? {
+                Place::Pod(key, libc) => Asker::Pod(key, libc),
+                Place::Namespace(namespace, libc) => Asker::Namespace(namespace, libc),
+                Place::Laptop(own) => {
+                    let here = Machine::default();
+                    let asking = look(&here, &doctor.name, doctor.kind, !doctor.no_live);
+                    let machine = block_on(async { Ok::<_, Failure>(asking.await) })?;
+                    Asker::Laptop(Box::new(LaptopFacts { namespace: own, ..machine }))
+                }
+            };
             let extra = Extra {
                 live: Known::Failed("a saved file can't be asked".into()),
                 ..Extra::of(&facts.snapshot)
             };
-            let from = block_on(asker(place, doctor, None))?;
-            let diagnosis = judge(doctor, from, &facts.snapshot, &extra, facts.now);
+            let question = Question { name: doctor.name.clone(), kind: doctor.kind, from };
+            let diagnosis =
+                examine(&question, &facts.snapshot, &dns::Cluster::new(&facts.snapshot), &extra, facts.now);
             print(&diagnosis, None, &facts.warnings, explore, doctor, out)
         }
         Origin::Cluster | Origin::Demo(_) => block_on(in_cluster(explore, doctor, out)),
@@ -58,13 +68,12 @@ async fn in_cluster(explore: &Explore, doctor: &Doctor, out: &mut impl Write) ->
     let work = async {
         let cluster = Cluster::open(explore, kubeconfig, &Query::all(explore)).await?;
         let own = explore.namespaces().first().copied().unwrap_or(cluster.namespace()).to_owned();
-        let place = place(doctor.from.as_deref().unwrap_or("laptop"), &own)?;
+        let place = place(doctor, "laptop", &own)?;
         let now = explore.now.unwrap_or_else(Timestamp::now);
-        let about = about(doctor, &place, &own);
-        let gathering = gather(cluster.client(), &about, now);
-        let (gathered, from) = tokio::join!(gathering, asker(place, doctor, Some(&own)));
-        nothing_to_see(&gathered.snapshot)?;
-        let diagnosis = judge(doctor, from?, &gathered.snapshot, &gathered.extra, now);
+        let request =
+            Request { name: doctor.name.clone(), kind: doctor.kind, place, live: !doctor.no_live, now };
+        let Examined { diagnosis, snapshot } = diagnose(cluster.client(), &request).await;
+        nothing_to_see(&snapshot)?;
         print(&diagnosis, cluster.context(), &[], explore, doctor, out)
     };
     tokio::select! {
@@ -73,67 +82,21 @@ async fn in_cluster(explore: &Explore, doctor: &Doctor, out: &mut impl Write) ->
     }
 }
 
-/// From where it was asked, as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    Laptop,
-    Pod(ObjectKey),
-    Namespace(Text),
-}
-
 /// `laptop`, `NAMESPACE/POD`, `pod/POD` (of the usual namespace), `NAMESPACE`.
-fn place(text: &str, own: &str) -> Result<Place, Failure> {
+fn place(doctor: &Doctor, unsaid: &str, own: &str) -> Result<Place, Failure> {
+    let text = doctor.from.as_deref().unwrap_or(unsaid);
     let parts: Vec<&str> = text.split('/').collect();
-    if parts.iter().any(|part| part.is_empty()) {
-        let what = format!("\"{text}\" names no place to ask from");
-        let why = "It has to be NAMESPACE/POD, NAMESPACE or laptop.";
-        return Err(Failure::new(Exit::Usage, what, why, ""));
-    }
+    let pod = |namespace: &str, name: &str| Ok(Place::Pod(ObjectKey::new(namespace, name), doctor.libc));
     match parts[..] {
-        ["laptop"] => Ok(Place::Laptop),
-        [namespace] => Ok(Place::Namespace(namespace.into())),
-        ["pod" | "po" | "pods", name] => Ok(Place::Pod(ObjectKey::new(own, name))),
-        [namespace, name] | [namespace, "pod" | "po" | "pods", name] => {
-            Ok(Place::Pod(ObjectKey::new(namespace, name)))
-        }
-        _ => {
-            let what = format!("\"{text}\" names no place to ask from");
-            Err(Failure::new(Exit::Usage, what, "It has to be NAMESPACE/POD, NAMESPACE or laptop.", ""))
-        }
+        _ if parts.iter().any(|part| part.is_empty()) => {}
+        ["laptop"] => return Ok(Place::Laptop(Some(own.into()))),
+        [namespace] => return Ok(Place::Namespace(namespace.into(), doctor.libc)),
+        ["pod" | "po" | "pods", name] => return pod(own, name),
+        [namespace, name] | [namespace, "pod" | "po" | "pods", name] => return pod(namespace, name),
+        _ => {}
     }
-}
-
-fn about(doctor: &Doctor, place: &Place, own: &str) -> About {
-    let (namespace, pod) = match place {
-        Place::Laptop => (own.into(), None),
-        Place::Pod(key) => (key.namespace.clone(), Some(key.name.clone())),
-        Place::Namespace(namespace) => (namespace.clone(), None),
-    };
-    About { name: doctor.name.clone(), namespace: Some(namespace), pod }
-}
-
-/// The asker; of this machine with what its resolver says. `own` is the namespace that short names are read in.
-async fn asker(place: Place, doctor: &Doctor, own: Option<&str>) -> Result<Asker, Failure> {
-    Ok(match place {
-        Place::Pod(key) => Asker::Pod(key, doctor.libc),
-        Place::Namespace(namespace) => Asker::Namespace(namespace, doctor.libc),
-        Place::Laptop => {
-            let mut facts = look(&Machine::default(), &doctor.name, doctor.kind, !doctor.no_live).await;
-            facts.namespace = own.map(Text::from);
-            Asker::Laptop(Box::new(facts))
-        }
-    })
-}
-
-fn judge(
-    doctor: &Doctor,
-    from: Asker,
-    snapshot: &ClusterSnapshot,
-    extra: &Extra,
-    now: Timestamp,
-) -> Diagnosis {
-    let question = Question { name: doctor.name.clone(), kind: doctor.kind, from };
-    examine(&question, snapshot, &dns::Cluster::new(snapshot), extra, now)
+    let what = format!("\"{text}\" names no place to ask from");
+    Err(Failure::new(Exit::Usage, what, "It has to be NAMESPACE/POD, NAMESPACE or laptop.", ""))
 }
 
 /// A cluster of which nothing may be seen, or that does not answer.
@@ -180,18 +143,26 @@ mod tests {
 
     #[test]
     fn places_as_they_are_typed() {
-        let pod = |namespace: &str, name: &str| Place::Pod(ObjectKey::new(namespace, name));
+        let doctor = |from: &str| Doctor {
+            name: "web".to_owned(),
+            kind: None,
+            from: Some(from.to_owned()),
+            libc: None,
+            no_live: true,
+            form: crate::cli::args::Form::Table,
+        };
+        let pod = |namespace: &str, name: &str| Place::Pod(ObjectKey::new(namespace, name), None);
         for (text, wanted) in [
-            ("laptop", Place::Laptop),
-            ("shop", Place::Namespace("shop".into())),
+            ("laptop", Place::Laptop(Some("own".into()))),
+            ("shop", Place::Namespace("shop".into(), None)),
             ("shop/web-0", pod("shop", "web-0")),
             ("shop/pod/web-0", pod("shop", "web-0")),
             ("pod/web-0", pod("own", "web-0")),
         ] {
-            assert_eq!(place(text, "own").unwrap(), wanted, "{text}");
+            assert_eq!(place(&doctor(text), "laptop", "own").unwrap(), wanted, "{text}");
         }
         for text in ["", "/", "a/", "/b", "a/b/c", "a/b/c/d"] {
-            assert_eq!(place(text, "own").unwrap_err().exit, Exit::Usage, "{text}");
+            assert_eq!(place(&doctor(text), "laptop", "own").unwrap_err().exit, Exit::Usage, "{text}");
         }
     }
 }
