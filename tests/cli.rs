@@ -136,7 +136,7 @@ fn names_are_resolved_as_pods_would_from_a_saved_file() {
     assert_eq!(searched["steps"][0]["millis"], Value::Null);
 
     let table = printed(&["resolve", "web.shop.svc.cluster.local", "--predict"]);
-    assert!(table.starts_with("web.shop.svc.cluster.local.   30     A      10.96.0.10\n"), "{table}");
+    assert!(table.starts_with("web.shop.svc.cluster.local.   30    A     10.96.0.10\n"), "{table}");
     assert!(table.contains(";; computed from the API"), "{table}");
     let missing = shop(&["resolve", "nope.shop.svc.cluster.local", "--predict"]);
     assert_eq!(missing.code, Some(1));

@@ -12,7 +12,7 @@ use super::failure::{Exit, Failure, tell};
 use super::live::Cluster;
 use super::names::Query;
 use super::report::doctor as report;
-use super::run::{Stop, block_on};
+use super::run::{Stop, wait_for};
 use crate::app::Problem;
 use crate::dns::laptop::{Machine, look};
 use crate::model::doctor::{Asker, Diagnosis, Extra, Known, LaptopFacts, Question, examine};
@@ -41,7 +41,7 @@ pub(super) fn run(explore: &Explore, doctor: &Doctor, out: &mut impl Write) -> R
                 Place::Laptop(own) => {
                     let here = Machine::default();
                     let asking = look(&here, &doctor.name, doctor.kind, !doctor.no_live);
-                    let machine = block_on(async { Ok::<_, Failure>(asking.await) })?;
+                    let machine = wait_for(async { Ok::<_, Failure>(asking.await) })?;
                     Asker::Laptop(Box::new(LaptopFacts { namespace: own, ..machine }))
                 }
             };
@@ -54,7 +54,7 @@ pub(super) fn run(explore: &Explore, doctor: &Doctor, out: &mut impl Write) -> R
                 examine(&question, &facts.snapshot, &dns::Cluster::new(&facts.snapshot), &extra, facts.now);
             print(&diagnosis, None, &facts.warnings, explore, doctor, out)
         }
-        Origin::Cluster | Origin::Demo(_) => block_on(in_cluster(explore, doctor, out)),
+        Origin::Cluster | Origin::Demo(_) => wait_for(in_cluster(explore, doctor, out)),
     }
 }
 
