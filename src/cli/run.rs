@@ -110,6 +110,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
         Command::Dns { health: true, output, .. } => super::check::health(&explore, output, out)?,
         Command::Dns { names, output, .. } => list(&explore, &names, &List::Dns, output, out)?,
         Command::Resolvconf { names, output } => list(&explore, &names, &List::ResolvConf, output, out)?,
+        Command::Doctor(doctor) => super::doctor::run(&explore, &doctor, out)?,
         Command::Resolve(resolve) => super::resolve::run(&explore, &resolve, out)?,
         Command::Check(check) => super::check::run(&explore, &check, out)?,
         Command::Env { names, args } => env(&explore, &names, &args, out)?,
