@@ -17,6 +17,7 @@ pub mod message;
 pub mod overlay;
 pub mod panes;
 pub mod problem;
+pub mod sessions;
 pub mod state;
 pub mod table;
 
@@ -31,7 +32,7 @@ pub use action::{Action, Group, Mode};
 pub use effect::{Effect, Id};
 pub use input::Line;
 pub use message::{ContextInfo, CopyOutcome, Edit, Identity, Message, Target, Viewport};
-pub use overlay::{Choice, Entry, Overlay, Picker, PickerKind};
+pub use overlay::{Choice, Confirm, Entry, Overlay, Picker, PickerKind};
 pub use problem::Problem;
 pub use state::{Connection, Layout, MainView, Notice, Pane, Tone, Viewpoint};
 pub use table::{Column, Row, Table};
@@ -64,6 +65,8 @@ pub struct App {
     pub panes: panes::Panes,
     /// What a person wants to see of the environment.
     pub environment: environment::EnvironmentView,
+    /// The forwards and the API proxy.
+    pub sessions: sessions::Sessions,
     /// The container that was chosen for the Environment pane.
     container_choice: Option<(ObjectKey, Text)>,
     matcher: filter::Matcher,
@@ -101,7 +104,9 @@ impl App {
     /// Which set of key bindings applies now.
     pub fn mode(&self) -> Mode {
         match self.overlays.last() {
-            Some(Overlay::Picker(_)) => Mode::Input,
+            Some(Overlay::Picker(_) | Overlay::Confirm(overlay::Confirm { word: Some(_), .. })) => {
+                Mode::Input
+            }
             Some(_) => Mode::Menu,
             None if self.filtering => Mode::Input,
             None => Mode::Browse,
@@ -139,6 +144,14 @@ impl App {
                     self.panes.fetches_changed();
                     self.repane();
                 }
+                vec![]
+            }
+            Message::Forwards(forwards) => {
+                self.take_forwards(forwards);
+                vec![]
+            }
+            Message::Refused(problem) => {
+                self.refused(problem);
                 vec![]
             }
             Message::Note(text) => {
@@ -193,6 +206,15 @@ impl App {
         while self.notices.len() > 3 {
             self.notices.pop_front();
         }
+    }
+
+    /// Tells what can't be done, why, and what to do about it.
+    fn refused(&mut self, problem: Problem) {
+        if !problem.hint.is_empty() {
+            self.notify(Tone::Note, problem.hint);
+        }
+        let why = if problem.why.is_empty() { String::new() } else { format!(": {}", problem.why) };
+        self.notify(Tone::Fault, format!("{}{why}", problem.what));
     }
 
     /// Opens a connection; everything of the one before is forgotten, late data included.

@@ -18,6 +18,7 @@
 //! ```
 
 mod bottom;
+mod confirm;
 mod detail;
 mod dns;
 mod endpoints;
@@ -33,6 +34,7 @@ mod pane;
 mod picker;
 mod pods;
 mod services;
+mod sessions;
 pub mod shot;
 mod top;
 mod widgets;

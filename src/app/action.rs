@@ -126,6 +126,10 @@ actions! {
     CopyMenu = "copy-menu", Do, "choose what to copy";
     Missing = "missing", Do, "which running containers lack this Service's variables, and what cures it";
     Export = "export", Do, "copy the container's environment for dotenv, a shell or docker";
+    Forward = "forward", Do, "start or stop a port-forward to the selection";
+    ForwardChoose = "forward-choose", Do, "choose ports, local address and pod of a port-forward";
+    Open = "open", Do, "open the forward in the browser";
+    Sessions = "sessions", Show, "the running forwards and the API proxy";
     Retry = "retry", Do, "connect again now";
     Accept = "accept", Type, "take it";
     Complete = "complete", Type, "complete from the list";

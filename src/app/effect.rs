@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::session::{ForwardId, ForwardSpec};
 use crate::model::{Kind, NamespaceScope, ObjectKey, Text};
 
 /// Number of one effect; results carry it back.
@@ -52,6 +53,23 @@ pub enum Effect {
         id: Id,
         /// The text, already cleaned of control characters.
         text: String,
+    },
+    /// Start forwards over a connection.
+    StartForwards {
+        /// Over which.
+        epoch: u64,
+        /// What is wanted.
+        specs: Vec<ForwardSpec>,
+    },
+    /// Stop forwards; those that have ended are put away.
+    StopForwards {
+        /// Which.
+        ids: Vec<ForwardId>,
+    },
+    /// Show a page in the person's browser.
+    OpenUrl {
+        /// Its address.
+        url: String,
     },
     /// Clear the terminal and draw everything again.
     Redraw,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::env::Fetch;
+use crate::model::session::ForwardStatus;
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 
@@ -71,6 +72,10 @@ pub enum Message {
         /// Why not.
         why: Fetch,
     },
+    /// What is true of the forwards now.
+    Forwards(Arc<Vec<ForwardStatus>>),
+    /// Something that was asked for can't be done.
+    Refused(Problem),
     /// Something worth a line happened outside (a sign-in plugin spoke).
     Note(String),
     /// A copy came to an end.

@@ -111,6 +111,7 @@ impl Effects {
             }
             Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
+            Effect::StartForwards { .. } | Effect::StopForwards { .. } | Effect::OpenUrl { .. } => {}
             // These need the terminal: the loop has done them.
             Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
         }

@@ -96,7 +96,7 @@ fn offers(app: &App) -> Vec<Hint> {
     match app.overlays.last() {
         Some(Overlay::Picker(picker)) => {
             let mut hints = vec![(A::Accept, "take it"), (A::Back, "close"), (A::Complete, "complete")];
-            if picker.kind == PickerKind::Namespaces {
+            if matches!(picker.kind, PickerKind::Namespaces | PickerKind::Ports) {
                 hints.insert(1, (A::Toggle, "mark several"));
             }
             hints
@@ -104,6 +104,14 @@ fn offers(app: &App) -> Vec<Hint> {
         Some(Overlay::Detail { .. }) => {
             vec![(A::Back, "close"), (A::Copy, "copy name"), (A::CopyMenu, "copy…"), (A::Down, "scroll")]
         }
+        Some(Overlay::Sessions) => vec![
+            (A::Back, "close"),
+            (A::Forward, "stop"),
+            (A::Copy, "copy"),
+            (A::Open, "open"),
+            (A::Down, "down"),
+        ],
+        Some(Overlay::Confirm(_)) => vec![(A::Accept, "do it"), (A::Back, "leave it")],
         Some(Overlay::Help { .. } | Overlay::Text { .. } | Overlay::Missing { .. }) => {
             vec![(A::Back, "close"), (A::Down, "scroll")]
         }
@@ -128,6 +136,7 @@ fn browsing(app: &App) -> Vec<Hint> {
     hints.extend(match app.focus {
         Pane::Main => vec![
             (A::Copy, "copy name"),
+            (A::Forward, "forward"),
             (A::Filter, "filter"),
             (A::Detail, "detail"),
             (A::Viewpoint, "viewpoint"),
