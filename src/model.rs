@@ -23,7 +23,9 @@ pub mod quantity;
 pub(crate) mod samples;
 pub mod selector;
 pub mod service;
+pub mod session;
 pub mod snapshot;
+pub mod target;
 pub mod text;
 pub mod time;
 
