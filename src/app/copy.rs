@@ -40,6 +40,12 @@ impl App {
 
     /// The shortest name of the selected Service that works from the viewpoint; a pod's address.
     fn best_name(&mut self) -> Option<String> {
+        // Outside the cluster a forward is the only way there is.
+        if self.viewpoint == super::Viewpoint::Laptop
+            && let Some(item) = self.forwards_here().first().and_then(|f| self.forward_texts(f).pop())
+        {
+            return Some(item.text);
+        }
         match self.panes.subject.clone()? {
             Subject::Service(facts) => {
                 let best = forms::shortest(&self.panes.names).map(|form| form.text.clone());
@@ -115,6 +121,9 @@ impl App {
             (Some(Subject::Pod(pod)), _) => copy::of_pod(pod, domain),
             (None, _) => Vec::new(),
         };
+        let mut items = items;
+        let here = self.forwards_here().into_iter().flat_map(|f| self.forward_texts(f));
+        items.splice(0..0, here);
         let missing = self.name_is_missing();
         let entry = |item: copy::CopyItem| {
             let form = self.panes.names.iter().find(|f| f.text == item.text);

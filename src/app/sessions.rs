@@ -146,11 +146,11 @@ impl App {
         match (self.sessions.chosen.get(&target), &*ports) {
             (Some(chosen), _) => {
                 let chosen = chosen.clone();
-                self.start_forwards(&target, chosen, Listen::default(), &PodChoice::default())
+                self.start_forwards(&target, chosen, &Listen::default(), &PodChoice::default())
             }
             (None, [(only, _)]) => {
                 let only = only.clone();
-                self.start_forwards(&target, vec![only], Listen::default(), &PodChoice::default())
+                self.start_forwards(&target, vec![only], &Listen::default(), &PodChoice::default())
             }
             _ => {
                 self.choose_forward();
@@ -200,7 +200,7 @@ impl App {
             if wish.ports.is_empty() { Err("a port is needed".to_owned()) } else { Ok((wish, listen)) }
         });
         match wish {
-            Ok((wish, listen)) => self.start_forwards(&target, wish.ports, listen, &wish.choice),
+            Ok((wish, listen)) => self.start_forwards(&target, wish.ports, &listen, &wish.choice),
             Err(why) => {
                 self.notify(Tone::Fault, why);
                 vec![]
@@ -212,14 +212,14 @@ impl App {
     pub(super) fn forward_chosen(&mut self, ports: Vec<PortWish>) -> Vec<Effect> {
         let Some(target) = self.sessions.asked.take() else { return vec![] };
         self.sessions.chosen.insert(target.clone(), ports.clone());
-        self.start_forwards(&target, ports, Listen::default(), &PodChoice::default())
+        self.start_forwards(&target, ports, &Listen::default(), &PodChoice::default())
     }
 
     fn start_forwards(
         &mut self,
         target: &Target,
         ports: Vec<PortWish>,
-        listen: Listen,
+        listen: &Listen,
         choice: &PodChoice,
     ) -> Vec<Effect> {
         let specs: Vec<ForwardSpec> = ports
@@ -297,6 +297,20 @@ impl App {
     pub fn forward_texts(&self, forward: &ForwardStatus) -> Vec<CopyItem> {
         let port = self.forwarded_port(forward);
         forward.address().map_or_else(Vec::new, |address| copy::of_forward(address, port.as_ref()))
+    }
+
+    /// Running forwards of the selected Service or pod, as the list shows it.
+    pub fn forwards_of_subject(&self) -> impl Iterator<Item = &ForwardStatus> {
+        let wanted = self.panes.subject.as_ref().map(|subject| match subject {
+            Subject::Service(facts) => (TargetKind::Service, facts.key()),
+            Subject::Pod(pod) => (TargetKind::Pod, &pod.key),
+        });
+        self.sessions.running().filter(move |f| {
+            let target = &f.spec.target;
+            wanted.is_some_and(|(kind, key)| {
+                target.kind == kind && target.name == key.name && target.namespace == key.namespace
+            })
+        })
     }
 
     /// Running forwards of the selection, in the order in which they were started.

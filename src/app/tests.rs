@@ -1,6 +1,7 @@
 //! Messages in, effects and state out.
 
 mod environment;
+mod sessions;
 
 use std::sync::Arc;
 

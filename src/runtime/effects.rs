@@ -111,7 +111,8 @@ impl Effects {
             }
             Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
-            Effect::StartForwards { .. } | Effect::StopForwards { .. } | Effect::OpenUrl { .. } => {}
+            Effect::StartForwards { .. } | Effect::StopForwards { .. } => {}
+            Effect::OpenUrl { url } => self.open_url(&url),
             // These need the terminal: the loop has done them.
             Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
         }
@@ -150,6 +151,17 @@ impl Effects {
             }
         });
         while self.tasks.try_join_next().is_some() {}
+    }
+
+    /// Shows a page in the person's browser; the address is that of a forward of ours.
+    fn open_url(&self, url: &str) {
+        if let Err(error) = open::that_detached(url) {
+            let _ = self.messages.send(Message::Refused(Problem {
+                what: format!("no browser could be started for {url}"),
+                why: error.to_string(),
+                hint: "copy the address and open it yourself".to_owned(),
+            }));
+        }
     }
 
     fn connect(&mut self, epoch: u64, context: Option<Text>) {

@@ -10,10 +10,11 @@
 use ratatui::layout::Rect;
 
 use crate::app::panes::Subject;
-use crate::app::{App, Pane, Viewpoint};
+use crate::app::{Action, App, Mode, Pane, Viewpoint};
 use crate::config::theme::Role;
 use crate::model::dns::forms::{NameForm, Step, shortest};
 use crate::model::dns::{Record, RecordType};
+use crate::model::session::ForwardStatus;
 use crate::model::{Kind, ServiceType};
 
 use super::face::{self, Face};
@@ -99,7 +100,15 @@ fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
         lines.extend(forms.iter().map(|f| form(pen, f, exists, widest)));
         lines.push(Spans::new());
     } else {
-        lines.push(best(pen, forms, exists, laptop));
+        let forward = app.forwards_of_subject().find_map(ForwardStatus::address);
+        match forward.filter(|_| laptop) {
+            Some(address) => lines.push(
+                Spans::of(Role::Ok, format!("{} ", pen.glyph(Glyph::Forward)))
+                    .and(Role::Name, address.to_string())
+                    .and(Role::Dim, "  by the forward; no name of it resolves on this computer"),
+            ),
+            None => lines.push(best(pen, forms, exists, laptop)),
+        }
     }
     pane::lines(pen, inner, &lines);
     u16::try_from(lines.len()).unwrap_or(0)
@@ -111,9 +120,13 @@ fn best(pen: &Pen<'_>, forms: &[NameForm], exists: bool, laptop: bool) -> Spans<
         return form(pen, best, exists, 0);
     }
     let why = if laptop { "this computer asks its own DNS server" } else { "its resolver can't reach it" };
-    Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
+    let told = Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
         .and(Role::Text, "no name of it resolves from here")
-        .and(Role::Dim, format!(": {why}"))
+        .and(Role::Dim, format!(": {why}"));
+    match pen.look.key(Mode::Browse, Action::Forward).filter(|_| laptop) {
+        Some(key) => told.and(Role::Dim, "; press ").and(Role::Key, key).and(Role::Dim, " to reach it"),
+        None => told,
+    }
 }
 
 /// Whether there is a record of the Service's own name: a search list alone finds nothing.

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 
 use crate::app::{Action, App, Target, Viewpoint};
 use crate::config::theme::Role;
+use crate::model::session::ForwardState;
 use crate::model::snapshot::LoadEntry;
 use crate::model::time::age;
 use crate::model::{Kind, Load};
@@ -33,6 +34,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, row: Rect) {
     left.extend(place(pen, app, room));
     left.extend(badges(app));
     left.push((state(pen, app), None));
+    left.extend(sessions(pen, app, room));
     let mut x = row.x.saturating_add(1);
     for (spans, action) in &left {
         let rest = Rect { x, width: row.right().saturating_sub(x), ..row };
@@ -80,6 +82,26 @@ fn place(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
     } else {
         vec![(name.and(Role::Dim, crumb), open), (Spans::of(Role::Name, scope), Some(Action::Namespaces))]
     }
+}
+
+/// What runs: how many forwards, and whether one of them is in trouble.
+fn sessions(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
+    let running = app.sessions.running().count();
+    if running == 0 {
+        return vec![];
+    }
+    let trouble = app
+        .sessions
+        .running()
+        .any(|f| matches!(f.state, ForwardState::Degraded { .. } | ForwardState::Waiting { .. }));
+    let role = if trouble { Role::Warn } else { Role::Ok };
+    let words = match (running, room < 80) {
+        (_, true) => running.to_string(),
+        (1, false) => "1 forward".to_owned(),
+        (_, false) => format!("{running} forwards"),
+    };
+    let spans = Spans::of(role, format!("{} {words}", pen.glyph(Glyph::Forward)));
+    vec![(spans, Some(Action::Sessions))]
 }
 
 fn badges(app: &App) -> Vec<Word> {
