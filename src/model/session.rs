@@ -60,7 +60,7 @@ impl ForwardSpec {
 /// Local addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listen {
-    /// 127.0.0.1 and ::1, of which one has to succeed (kubectl's `localhost`).
+    /// 127.0.0.1 and `::1`, of which one has to succeed (kubectl's `localhost`).
     pub localhost: bool,
     /// These, which all have to succeed. Empty without [`Self::localhost`] means localhost.
     pub addresses: Vec<IpAddr>,

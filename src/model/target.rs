@@ -26,7 +26,7 @@ pub enum TargetKind {
     DaemonSet,
     /// Pods that a Job selects.
     Job,
-    /// Pods that a ReplicationController selects.
+    /// Pods that a `ReplicationController` selects.
     ReplicationController,
 }
 
