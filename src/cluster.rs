@@ -5,8 +5,9 @@
 //!
 //! The way of the data: [`kubeconfig`] reads what kubectl would read and yields a `Target`; [`client`] turns that
 //! into connections; [`convert`] makes facts of the objects that come through them, and [`store`] folds those into
-//! snapshots. [`objects`] reads a saved file into one.
+//! snapshots. [`objects`] reads a saved file into one. [`access`] asks what may be done before it is done.
 
+pub mod access;
 pub mod client;
 pub mod convert;
 pub mod error;

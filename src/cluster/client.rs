@@ -205,9 +205,22 @@ impl Client {
         accept: &str,
         asked: &Asked,
     ) -> Result<(Bytes, String), ApiError> {
+        self.send_whole(get_request(path, accept)?, asked).await
+    }
+
+    /// Any request with a small answer: judged as [`Self::get`] does and read whole, with its content type. Bounded in
+    /// time (`--request-timeout`, else half a minute) and size.
+    ///
+    /// # Errors
+    /// As [`Self::get`], or too slow, or too large.
+    pub async fn send_whole(
+        &self,
+        request: Request<Body>,
+        asked: &Asked,
+    ) -> Result<(Bytes, String), ApiError> {
         let limit = self.inner.target.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let exchange = async {
-            let response = self.get(path, accept, asked).await?;
+            let response = self.judged(request, asked).await?;
             let content_type = content_type(&response);
             let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
             let body = body.map_err(|error| ApiError::transport(&*error))?;

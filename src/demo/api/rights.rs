@@ -95,6 +95,36 @@ impl User {
         Refusal::forbidden(target.resource, &what.name, message)
     }
 
+    /// The refusal to answer any review of this kind.
+    pub(in crate::demo) fn no_review(self, kind: &str) -> Refusal {
+        let resource = format!("{kind}.authorization.k8s.io");
+        Refusal::forbidden_kind(
+            "authorization.k8s.io",
+            kind,
+            format!(
+                "{resource} is forbidden: User \"{}\" cannot create resource \"{kind}\" in API group \
+                 \"authorization.k8s.io\" at the cluster scope",
+                self.name(),
+            ),
+        )
+    }
+
+    /// Why it is allowed, in the words of the RBAC authorizer; nothing where it is not (kube-apiserver: `rbac.go`).
+    fn reason(self, what: &Attributes) -> String {
+        match self {
+            Self::Admin => String::new(),
+            Self::Viewer if what.group == "authorization.k8s.io" => {
+                "RBAC: allowed by ClusterRoleBinding \"system:basic-user\" of ClusterRole \"system:basic-user\" to \
+                 Group \"system:authenticated\""
+                    .to_owned()
+            }
+            Self::Viewer => format!(
+                "RBAC: allowed by RoleBinding \"{VIEWER}/{}\" of Role \"service-reader\" to User \"{VIEWER}\"",
+                what.namespace
+            ),
+        }
+    }
+
     /// The rules that a `SelfSubjectRulesReview` lists for a namespace.
     fn rules(self, namespace: &str) -> Value {
         let all = json!(["*"]);
@@ -134,7 +164,12 @@ impl User {
                     namespace: text("/spec/resourceAttributes/namespace"),
                     name: text("/spec/resourceAttributes/name"),
                 };
-                ("SelfSubjectAccessReview", json!({"allowed": self.may(&what, faults)}))
+                let mut status = json!({"allowed": self.may(&what, faults)});
+                let reason = self.reason(&what);
+                if status["allowed"] == true && !reason.is_empty() {
+                    status["reason"] = reason.into();
+                }
+                ("SelfSubjectAccessReview", status)
             }
             "selfsubjectrulesreviews" => (
                 "SelfSubjectRulesReview",

@@ -1,7 +1,7 @@
 //! The listener and the way of a request through it.
 
 use super::body::{Answer, Body, answer, json, text, whole};
-use super::faults::{Failure, Faults};
+use super::faults::{Failure, Faults, Scope};
 use super::request::{Query, Route, Target, View, route, verb, view};
 use super::rights::{Attributes, User};
 use super::status::Refusal;
@@ -167,7 +167,10 @@ async fn dispatch(
         Route::Objects(target) => Some(Attributes::of(verb(request.method(), target, &asked.query), target)),
         _ => None,
     };
-    let scope = what.as_ref().map(Attributes::scope).unwrap_or_default();
+    let scope = match &route {
+        Route::Review(kind) => Scope::of("create", kind),
+        _ => what.as_ref().map(Attributes::scope).unwrap_or_default(),
+    };
     let fault = shared.faults.strike(&scope);
     if let Some(answer) = fault.as_ref().and_then(Failure::instead) {
         return Ok(answer);
@@ -182,6 +185,9 @@ async fn dispatch(
             }
             let gone = fault == Some(Failure::Gone);
             objects(request, shared, &asked, target, what.verb.as_str(), gone).await
+        }
+        (Route::Review(kind), _) if fault == Some(Failure::Forbidden) => {
+            return Err(asked.user.no_review(&kind));
         }
         (Route::Review(kind), _) => review(request, shared, &asked, &kind).await,
         (other, _) => plain(request.method(), &other),

@@ -47,6 +47,13 @@ impl Refusal {
         Self::new(403, "Forbidden", message).about(resource, name)
     }
 
+    /// 403 for a kind that has no objects, such as a review; the message is complete.
+    pub(in crate::demo) fn forbidden_kind(group: &str, plural: &str, message: impl Into<String>) -> Self {
+        let mut refusal = Self::new(403, "Forbidden", message);
+        refusal.details = Some(Box::new(object!({"group": group, "kind": plural})));
+        refusal
+    }
+
     /// 400.
     pub(in crate::demo) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
