@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use kdisco::app::{Action, App, Edit, Message, Mode, Pane, Problem, Target, Tone, Viewpoint};
 use kdisco::config::{Keymap, Theme};
+use kdisco::model::session::{ForwardId, ForwardSpec, ForwardState, ForwardStatus, LastError, Rates};
+use kdisco::model::target::{PortWish, Target as ForwardTarget};
 use kdisco::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ServiceFacts};
 use kdisco::ui::{Drawn, Look, view};
 use ratatui::buffer::{Buffer, CellWidth};
@@ -535,4 +537,77 @@ fn the_top_line_says_how_fresh_and_from_where() {
         "{}",
         top(&mut app)
     );
+}
+
+/// The forwards of the page of sessions, one in every state.
+fn forwards() -> Vec<ForwardStatus> {
+    let forward = |id: u64, target: ForwardTarget, port: u16, state: ForwardState| {
+        let mut rates = Rates::default();
+        for second in 1..=40_u64 {
+            rates.push(second * second * 90 * id, second * 700);
+        }
+        ForwardStatus {
+            id: ForwardId(id),
+            context: "prod-eu".into(),
+            spec: ForwardSpec::new(target, PortWish::number(port)),
+            local: vec![format!("127.0.0.1:{}", 8000 + port % 1000).parse().unwrap()],
+            taken: None,
+            pod: matches!(state, ForwardState::Connected).then(|| "my-app-6d4cf56db6-9qz4t".into()),
+            state,
+            pod_port: Some(port),
+            ready: 3,
+            open: 2,
+            total: 14 * id,
+            failed: id - 1,
+            bytes_in: 12_345_678,
+            bytes_out: 80_123,
+            rates,
+            last_error: (id == 2).then(|| LastError { text: "connection refused".into(), at: ago(8) }),
+            started_at: ago(3 * MINUTE),
+        }
+    };
+    let why = "no endpoint of my-app is ready";
+    vec![
+        forward(1, ForwardTarget::service("default", "my-app"), 80, ForwardState::Connected),
+        forward(2, ForwardTarget::service("default", "mysql"), 3306, ForwardState::Listening),
+        forward(
+            3,
+            ForwardTarget::pod("default", "cache-0"),
+            6379,
+            ForwardState::Waiting { why: why.into(), since: ago(9) },
+        ),
+    ]
+}
+
+#[test]
+fn sessions() {
+    let mut out = String::new();
+    for (name, actions, size) in [
+        ("none", &[Action::Sessions][..], (100, 16)),
+        ("list", &[], (100, 20)),
+        ("page", &[Action::Sessions], (100, 20)),
+        ("page", &[Action::Sessions, Action::Down, Action::Down], (160, 24)),
+        ("page", &[Action::Sessions, Action::Down], (60, 16)),
+        ("ports", &[Action::ForwardChoose], (100, 20)),
+    ] {
+        let mut app = in_default(tutorial());
+        if name != "none" {
+            app.update(Message::Forwards(Arc::new(forwards())));
+            app.notices.clear();
+        }
+        draw(&mut app, &look("dark", false), size);
+        act(&mut app, actions);
+        let _ = writeln!(out, "{name}\n{}", screen(&mut app, size));
+    }
+    let mut app = in_default(tutorial());
+    app.update(Message::Forwards(Arc::new(forwards())));
+    app.notices.clear();
+    app.viewpoint = Viewpoint::Laptop;
+    select(&mut app, "my-app");
+    let _ = writeln!(out, "laptop\n{}", screen(&mut app, (160, 30)));
+    act(&mut app, &[Action::ForwardChoose]);
+    app.update(Message::Edit(Edit::Insert("80 --address 0.0.0.0".into())));
+    act(&mut app, &[Action::Accept]);
+    let _ = writeln!(out, "question\n{}", screen(&mut app, (100, 20)));
+    insta::assert_snapshot!("sessions", out);
 }

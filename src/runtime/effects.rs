@@ -111,7 +111,8 @@ impl Effects {
             }
             Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
-            Effect::StartForwards { .. } | Effect::StopForwards { .. } => {}
+            Effect::StartForwards { .. } => {}
+            Effect::StopForwards { .. } => {}
             Effect::OpenUrl { url } => self.open_url(&url),
             // These need the terminal: the loop has done them.
             Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! ╭ Sessions ──────────────────────────────────────────────────────────────────────╮
-//! │   LOCAL            TARGET          STATE      POD          CONN   IN      OUT    │
-//! │ ▸ 127.0.0.1:8080   svc/my-app:80   connected  my-app-x2k   2/14   1.2M/s  3k/s   │
+//! │   LOCAL            TARGET          STATE      CONN   IN        OUT     POD       │
+//! │ ▸ 127.0.0.1:8080   svc/my-app:80   connected  2/14   1.2 MB/s  3 kB/s  my-app-x2k│
 //! │                                                                                  │
 //! │   ▁▁▃▇▅▂▁  up 3m  14 connections, 0 failed  12 MB in, 80 kB out                  │
 //! ╰──────────────────────────────────────────────────────────────────────────────────╯
@@ -29,6 +29,8 @@ use super::widgets::text::{Cut, wrap};
 const COLUMNS: u16 = 120;
 /// Rows for what is told about the selected one.
 const FOOT: u16 = 5;
+/// Columns from which rates and pods are shown.
+const WITH_RATES: u16 = 80;
 /// More rows than this are scrolled.
 const ROWS: usize = 20;
 
@@ -73,15 +75,18 @@ fn layout(forwards: &[ForwardStatus], room: u16) -> Layout {
     let widest = |of: &dyn Fn(&ForwardStatus) -> usize, least: usize| {
         forwards.iter().map(of).max().unwrap_or(0).max(least)
     };
-    let columns = vec![
-        Column::new("LOCAL", widest(&|f| local(f).len(), 5)).least(12, Cut::End),
+    let mut columns = vec![
+        Column::new("LOCAL", widest(&|f| local(f).len(), 5)),
         Column::new("TARGET", widest(&|f| target(f).len(), 6)).least(14, Cut::Middle),
         Column::new("STATE", 9),
-        Column::new("POD", widest(&|f| f.pod.as_ref().map_or(1, |p| p.len()), 3)).least(8, Cut::Middle),
         Column::new("CONN", 7),
-        Column::new("IN", 8),
-        Column::new("OUT", 8),
     ];
+    // What matters least stands last and needs room.
+    if room >= WITH_RATES {
+        columns.extend([Column::new("IN", 8), Column::new("OUT", 8)]);
+        let pod = widest(&|f| f.pod.as_ref().map_or(1, |p| p.len()), 3);
+        columns.push(Column::new("POD", pod).least(8, Cut::Middle));
+    }
     Layout::new(columns, room, 2, 0)
 }
 
@@ -92,10 +97,10 @@ fn line(pen: &mut Pen<'_>, layout: &Layout, forward: &ForwardStatus, room: Rect,
         0 => Cell::new(Role::Name, local(forward)),
         1 => Cell::new(Role::Text, target(forward)),
         2 => Cell::new(role, forward.state.word().to_owned()),
-        3 => Cell::new(Role::Dim, forward.pod.as_deref().map_or("-".into(), |p| clean(p).into_owned())),
-        4 => Cell::new(Role::Text, format!("{}/{}", forward.open, forward.total)),
-        5 => Cell::new(Role::Text, format!("{}/s", bytes(bytes_in))),
-        _ => Cell::new(Role::Text, format!("{}/s", bytes(bytes_out))),
+        3 => Cell::new(Role::Text, format!("{}/{}", forward.open, forward.total)),
+        4 => Cell::new(Role::Text, format!("{}/s", bytes(bytes_in))),
+        5 => Cell::new(Role::Text, format!("{}/s", bytes(bytes_out))),
+        _ => Cell::new(Role::Dim, forward.pod.as_deref().map_or("-".into(), |p| clean(p).into_owned())),
     });
 }
 

@@ -63,7 +63,11 @@ fn one_key_starts_and_stops() {
     assert_eq!(press(&mut app, &[Action::Forward]), [Effect::StopForwards { ids: vec![ForwardId(1)] }]);
     let closed = ForwardState::Closed { why: "stopped".into() };
     running(&mut app, vec![status(1, my_app(), closed)]);
-    assert_eq!(started(&press(&mut app, &[Action::Forward])), ["svc/my-app 80"], "one that has ended is none");
+    assert_eq!(
+        started(&press(&mut app, &[Action::Forward])),
+        ["svc/my-app 80"],
+        "one that has ended is none"
+    );
 }
 
 #[test]
