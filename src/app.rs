@@ -23,6 +23,7 @@ pub mod table;
 
 mod choose;
 mod copy;
+pub mod cure;
 mod keys;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -67,6 +68,12 @@ pub struct App {
     pub environment: environment::EnvironmentView,
     /// The forwards and the API proxy.
     pub sessions: sessions::Sessions,
+    /// The last look into a container.
+    pub look: Option<cure::Look>,
+    /// The restart that is being planned, and for which Service.
+    planning: Option<(Id, ObjectKey)>,
+    /// Nothing in the cluster may be changed.
+    pub read_only: bool,
     /// The container that was chosen for the Environment pane.
     container_choice: Option<(ObjectKey, Text)>,
     matcher: filter::Matcher,
@@ -150,6 +157,18 @@ impl App {
                 self.take_forwards(forwards);
                 vec![]
             }
+            Message::Looked { id, result } => {
+                self.looked(id, result);
+                vec![]
+            }
+            Message::RestartPlanned { id, result } => {
+                self.planned(id, result);
+                vec![]
+            }
+            Message::Restarted(result) => {
+                self.restarted(result);
+                vec![]
+            }
             Message::Refused(problem) => {
                 self.refused(problem);
                 vec![]
@@ -228,6 +247,8 @@ impl App {
         self.scope = None;
         self.narrow_scope = None;
         self.viewpoint = Viewpoint::Selection;
+        self.look = None;
+        self.planning = None;
         self.pod_demand.clear();
         self.fetches.clear();
         self.services.cursor.reset();

@@ -126,6 +126,8 @@ actions! {
     CopyMenu = "copy-menu", Do, "choose what to copy";
     Missing = "missing", Do, "which running containers lack this Service's variables, and what cures it";
     Export = "export", Do, "copy the container's environment for dotenv, a shell or docker";
+    Verify = "verify", Do, "look into the container and compare its real environment with the prediction";
+    Restart = "restart", Do, "restart what lacks this Service's variables, after a question";
     Forward = "forward", Do, "start or stop a port-forward to the selection";
     ForwardChoose = "forward-choose", Do, "choose ports, local address and pod of a port-forward";
     Open = "open", Do, "open the forward in the browser";

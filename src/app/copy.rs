@@ -5,6 +5,7 @@ use crate::model::{Kind, Load, ObjectKey, copy};
 
 use super::App;
 use super::effect::Effect;
+use super::environment::row_text;
 use super::overlay::{Choice, Entry};
 use super::panes::{EnvRow, EnvironmentPane, Subject};
 use super::state::{Pane, Tone};
@@ -89,20 +90,13 @@ impl App {
             EnvironmentPane::Service(variables) => {
                 variables.get(row).map(|(name, value)| vec![format!("{name}={value}")])
             }
-            EnvironmentPane::Container { environment, rows, .. } => {
-                let line = |name: &str| {
-                    let variable = environment.get(name)?;
-                    Some(variable.value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}")))
-                };
+            EnvironmentPane::Container { environment, rows, verification, .. } => {
+                let text = |row: &EnvRow| row_text(environment, verification.as_deref(), row);
                 match rows.get(row)? {
-                    EnvRow::Variable(name) => line(name).map(|l| vec![l]),
-                    EnvRow::Heading(_) => {
-                        let below = rows[row + 1..].iter().map_while(|r| match r {
-                            EnvRow::Variable(name) => line(name),
-                            EnvRow::Heading(_) => None,
-                        });
-                        Some(below.collect())
+                    EnvRow::Heading(_) | EnvRow::Besides => {
+                        Some(rows[row + 1..].iter().map_while(text).collect())
                     }
+                    one => text(one).map(|line| vec![line]),
                 }
             }
         }

@@ -2,9 +2,11 @@
 //! same id or epoch; what comes back late is dropped by that.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::model::env::restart::Plan;
 use crate::model::session::{ForwardId, ForwardSpec};
-use crate::model::{Kind, NamespaceScope, ObjectKey, Text};
+use crate::model::{Kind, NamespaceScope, ObjectKey, Pod, Text};
 
 /// Number of one effect; results carry it back.
 pub type Id = u64;
@@ -53,6 +55,33 @@ pub enum Effect {
         id: Id,
         /// The text, already cleaned of control characters.
         text: String,
+    },
+    /// Have a container print its environment; nothing but reading is done there.
+    ReadEnvironment {
+        /// Number of this look.
+        id: Id,
+        /// By which connection.
+        epoch: u64,
+        /// The pod.
+        pod: ObjectKey,
+        /// The container.
+        container: Text,
+    },
+    /// Find out what a restart of these pods would change, and whether it is allowed.
+    PlanRestart {
+        /// Number of this plan.
+        id: Id,
+        /// By which connection.
+        epoch: u64,
+        /// The pods.
+        pods: Vec<Arc<Pod>>,
+    },
+    /// Do what a person has agreed to.
+    Restart {
+        /// By which connection.
+        epoch: u64,
+        /// What was shown.
+        plan: Plan,
     },
     /// Start forwards over a connection.
     StartForwards {

@@ -88,6 +88,8 @@ impl App {
             Action::Contexts => self.open(PickerKind::Contexts),
             Action::Viewpoint => self.open(PickerKind::Viewpoint),
             Action::CopyMenu => self.open(PickerKind::Copy),
+            Action::Verify => return self.look_into(),
+            Action::Restart => return self.plan_restart(),
             Action::Forward => return self.toggle_forward(),
             Action::ForwardChoose => self.choose_forward(),
             Action::Open => return self.open_forward(),
@@ -132,6 +134,10 @@ impl App {
                 if let Some(effects) = self.act_sessions(action) {
                     return effects;
                 }
+            }
+            Some(Overlay::Missing { .. }) if matches!(action, Action::Restart | Action::Accept) => {
+                self.overlays.pop();
+                return self.plan_restart();
             }
             Some(Overlay::Confirm(_)) if action == Action::Accept => return self.agree(),
             _ => {}

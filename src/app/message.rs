@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::env::Fetch;
+use crate::model::env::restart::Plan;
 use crate::model::session::ForwardStatus;
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 
 use super::action::Action;
+use super::cure::Printed;
 use super::effect::Id;
 use super::problem::Problem;
 use super::state::Pane;
@@ -74,6 +76,22 @@ pub enum Message {
     },
     /// What is true of the forwards now.
     Forwards(Arc<Vec<ForwardStatus>>),
+    /// A look into a container came to an end.
+    Looked {
+        /// Of which effect.
+        id: Id,
+        /// What it printed.
+        result: Result<Printed, Problem>,
+    },
+    /// It is known what a restart would change.
+    RestartPlanned {
+        /// Of which effect.
+        id: Id,
+        /// The plan.
+        result: Result<Plan, Problem>,
+    },
+    /// One step of a restart was done (what, in a few words), or was not.
+    Restarted(Result<String, Problem>),
     /// Something that was asked for can't be done.
     Refused(Problem),
     /// Something worth a line happened outside (a sign-in plugin spoke).

@@ -111,6 +111,9 @@ impl Effects {
             }
             Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
+            Effect::ReadEnvironment { .. } => {}
+            Effect::PlanRestart { .. } => {}
+            Effect::Restart { .. } => {}
             Effect::StartForwards { .. } => {}
             Effect::StopForwards { .. } => {}
             Effect::OpenUrl { url } => self.open_url(&url),

@@ -112,7 +112,10 @@ fn offers(app: &App) -> Vec<Hint> {
             (A::Down, "down"),
         ],
         Some(Overlay::Confirm(_)) => vec![(A::Accept, "do it"), (A::Back, "leave it")],
-        Some(Overlay::Help { .. } | Overlay::Text { .. } | Overlay::Missing { .. }) => {
+        Some(Overlay::Missing { .. }) => {
+            vec![(A::Back, "close"), (A::Restart, "restart them"), (A::Down, "scroll")]
+        }
+        Some(Overlay::Help { .. } | Overlay::Text { .. }) => {
             vec![(A::Back, "close"), (A::Down, "scroll")]
         }
         None if app.connection.identity.is_none() || app.connection.problem.is_some() => {
@@ -163,6 +166,7 @@ fn browsing(app: &App) -> Vec<Hint> {
             (A::Container, "next container"),
             (A::Filter, "search"),
             (A::Differences, "differences"),
+            (A::Verify, "verify"),
             (A::Reveal, "show secret"),
             (A::Export, "export"),
             (A::Detail, "detail"),
