@@ -101,6 +101,7 @@ const RULES: &[Rule] = &[
             "serde_saphyr",
             "thiserror",
             "tokio",
+            "tokio_tungstenite",
             "tower",
             "tracing",
         ],

@@ -26,6 +26,7 @@ mod dial;
 mod exec;
 mod service;
 mod tls;
+mod websocket;
 
 use super::kubeconfig::Target;
 use super::{ApiError, ApiErrorKind, Denied};
@@ -33,6 +34,8 @@ use crate::model::{Kind, Text};
 use crate::wire::k8s::Status;
 use credential::Credential;
 use service::Stack;
+
+pub use websocket::WebSocket;
 
 /// How long a connection may take: name, TCP, proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

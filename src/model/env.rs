@@ -21,11 +21,13 @@ mod build;
 mod expand;
 pub mod export;
 pub mod findings;
+pub mod restart;
 pub mod reverse;
 mod runtime;
 mod services;
 mod sources;
 mod verdict;
+pub mod verify;
 mod view;
 
 #[cfg(test)]

@@ -22,17 +22,24 @@ pub(in crate::demo) struct Output {
 pub(in crate::demo) fn run(world: &World, pod: &Value, container: &Value, command: &[&str]) -> Output {
     let done = |stdout: String| Output { stdout, ..Output::default() };
     let environment = || variables(world, pod, container);
+    // Images of one static program: no shell, no tools.
+    if container["image"].as_str().is_some_and(|image| image.contains("coredns")) && command[0] != "/coredns"
+    {
+        return not_found(command[0]);
+    }
     match command {
         ["sh" | "/bin/sh", "-c", line] => {
             let words: Vec<&str> = line.split_whitespace().collect();
             shell(world, pod, container, &words)
         }
         ["env" | "printenv"] => done(lines(environment(), '\n')),
+        ["env", "-0"] => done(lines(environment(), '\0')),
         ["printenv", name] => match environment().into_iter().find(|(have, _)| have == name) {
             Some((_, value)) => done(format!("{value}\n")),
             None => Output { code: 1, ..Output::default() },
         },
         ["cat", path] => match *path {
+            "/proc/self/environ" => done(lines(environment(), '\0')),
             "/proc/1/environ" => {
                 let process = environment().into_iter().filter(|(name, _)| name != "HOME");
                 done(lines(process, '\0'))

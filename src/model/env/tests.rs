@@ -10,9 +10,11 @@ use crate::model::snapshot::LoadEntry;
 use crate::model::{ConfigData, Labels, Load, Node, Port, PortTarget, Protocol, ServiceFacts, ServiceType};
 
 mod hostile;
+mod restart;
 mod sources;
 mod telling;
 mod time;
+mod verify;
 
 const START: i64 = 1_000_000;
 
