@@ -12,6 +12,7 @@ pub mod live;
 pub mod log;
 pub mod names;
 pub mod report;
+pub mod resolve;
 pub mod run;
 
 pub use run::run;

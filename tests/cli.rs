@@ -123,6 +123,69 @@ web       10.244.0.12   not-ready   8080/TCP   pod/web-2   node-1   <none>
 }
 
 #[test]
+fn names_are_resolved_as_pods_would_from_a_saved_file() {
+    let items = |arguments: &[&str]| shop(&[arguments, &["-o", "json"]].concat()).json()["items"].clone();
+    let web = &items(&["resolve", "web.shop.svc.cluster.local", "A", "--predict"])[0];
+    assert_eq!(web["question"]["type"], "A");
+    assert_eq!((&web["from"], &web["mode"]), (&Value::Null, &"predict".into()));
+    assert_eq!(web["outcome"]["answers"][0]["data"], "10.96.0.10");
+    let searched = &items(&["resolve", "web", "--predict", "--from", "shop/web-1", "--libc", "musl"])[0];
+    assert_eq!(searched["from"]["pod"], "web-1");
+    assert_eq!(searched["outcome"]["addresses"], serde_json::json!(["10.96.0.10"]));
+    assert_eq!(searched["steps"][0]["name"], "web.shop.svc.cluster.local.");
+    assert_eq!(searched["steps"][0]["millis"], Value::Null);
+
+    let table = printed(&["resolve", "web.shop.svc.cluster.local", "--predict"]);
+    assert!(table.starts_with("web.shop.svc.cluster.local.   30     A      10.96.0.10\n"), "{table}");
+    assert!(table.contains(";; computed from the API"), "{table}");
+    let missing = shop(&["resolve", "nope.shop.svc.cluster.local", "--predict"]);
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.out.contains("NXDOMAIN"), "{missing:?}");
+}
+
+#[test]
+fn a_batch_answers_in_the_order_of_its_lines() {
+    let home = Home::new();
+    let lines = "web.shop.svc.cluster.local A\n\n{\"name\": \"db\", \"from\": \"shop/web-1\"}\na..b\n{\"name\": \"x\", \"from\": \"shop/gone\"}\n";
+    let file = home.file("questions", lines);
+    let ran = home.run(&["--objects", SHOP, "resolve", "--batch", &file, "--predict"]);
+    let items: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let rcodes: Vec<&Value> = items.iter().map(|i| &i["outcome"]["rcode"]).collect();
+    assert_eq!(rcodes, [&Value::from("NOERROR"), &"NXDOMAIN".into(), &Value::Null, &Value::Null]);
+    assert!(items[2]["outcome"]["error"].as_str().unwrap().contains("empty label"));
+    assert!(items[3]["outcome"]["error"].as_str().unwrap().contains("not found"));
+    assert_eq!(ran.code, Some(1));
+    let wrong = home.file("wrong", "web A\nweb BOGUS\n");
+    let ran = home.run(&["--objects", SHOP, "resolve", "--batch", &wrong, "--predict"]);
+    assert!(failed(&ran, 2)[0].contains("line 2"), "{ran:?}");
+}
+
+#[test]
+fn what_can_not_be_resolved_says_why() {
+    assert!(failed(&shop(&["resolve", "web"]), 2)[2].contains("--predict"));
+    let long = "abcdefghi.".repeat(31);
+    assert!(failed(&shop(&["resolve", &long, "--predict"]), 2)[1].contains("255"));
+    let odd = printed(&["resolve", "web.shop.svc.cluster.local", "--predict", "--trace"]);
+    assert!(odd.starts_with("ASKED"), "{odd}");
+    let odd = shop(&["resolve", "my\u{1b}[31m app", "--predict"]);
+    assert!(odd.out.contains("control characters") && !odd.out.contains('\u{1b}'), "{odd:?}");
+    let ran = shop(&["resolve", "web", "--predict", "--from", "web-9"]);
+    assert!(failed(&ran, 1)[0].contains("\"web-9\" not found"), "{ran:?}");
+}
+
+#[test]
+fn resolver_files_of_pods() {
+    let list = shop(&["resolvconf", "-A", "-o", "json"]).json();
+    assert_eq!(list["kind"], "ResolvConfList");
+    let one = &list["items"][0];
+    assert_eq!(one["search"][0], "shop.svc.cluster.local");
+    assert_eq!((&one["options"][0], &one["nodeSearch"]), (&"ndots:5".into(), &"unknown".into()));
+    assert!(!one["assumed"].as_array().unwrap().is_empty());
+    let table = printed(&["resolvconf", "shop/web-1"]);
+    assert!(table.contains("shop.svc.cluster.local svc.cluster.local cluster.local <node's>"), "{table}");
+}
+
+#[test]
 fn documents_are_versioned_and_keep_text_as_the_cluster_has_it() {
     let list: Value = serde_json::from_str(&printed(&["services", "-n", "shop", "-o", "json"])).unwrap();
     assert_eq!((&list["apiVersion"], &list["kind"]), (&"kdisco/v1".into(), &"ServiceList".into()));

@@ -11,6 +11,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use crate::config::load::Flags;
 use crate::model::time::Timestamp;
 
+pub mod dns;
+
 const CLUSTER: &str = "Cluster and user (as kubectl)";
 const LOOK: &str = "Look and configuration";
 const SOURCE: &str = "Something else than your cluster";
@@ -240,6 +242,18 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// The resolv.conf that pods have
+    #[command(visible_alias = "resolv")]
+    Resolvconf {
+        /// Pods (web-0, pod/web-0, shop/web-0); all without one
+        #[arg(value_name = "POD")]
+        names: Vec<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// What a name resolves to, asked of the cluster's own DNS or computed, as a pod would find it
+    Resolve(dns::Resolve),
     /// Environment variables that containers have, and those they lack until a restart
     Env {
         /// Pods (web-0, pod/web-0, shop/web-0); all without one

@@ -7,6 +7,8 @@ pub mod dns;
 pub mod endpoints;
 pub mod env;
 pub mod keys;
+pub mod lookup;
+pub mod resolvconf;
 pub mod services;
 pub mod settings;
 pub mod table;

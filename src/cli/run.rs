@@ -48,7 +48,7 @@ pub fn run() -> ExitCode {
 
 /// Why a command ended early.
 #[derive(Debug)]
-enum Stop {
+pub enum Stop {
     /// It could not do what it was asked for.
     Failure(Failure),
     /// What it printed could not be written.
@@ -99,6 +99,8 @@ fn command(args: Args) -> Result<Exit, Stop> {
         Command::Env { names, container, show_secrets, output } => {
             list(&explore, &names, &List::Env { container, show_secrets }, output, out)?
         }
+        Command::Resolvconf { names, output } => list(&explore, &names, &List::ResolvConf, output, out)?,
+        Command::Resolve(resolve) => super::resolve::run(&explore, &resolve, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);
@@ -195,12 +197,20 @@ fn list(
         let facts = facts::from_file(&file, explore, &query, &needs)?;
         return show(list, &facts, &query, output, out);
     }
+    block_on(list_cluster(explore, &query, &needs, list, output, out))
+}
+
+/// Runs what has to wait, in a runtime of its own.
+///
+/// # Errors
+/// That of the work, or no runtime.
+pub fn block_on<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(list_cluster(explore, &query, &needs, list, output, out));
+    let result = runtime.block_on(work);
     // A name look-up that hangs in a system call must not hold up the end.
     runtime.shutdown_background();
     result
