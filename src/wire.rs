@@ -6,3 +6,4 @@
 
 pub mod k8s;
 pub mod spdy;
+pub mod websocket;

@@ -9,10 +9,12 @@
 
 mod dictionary;
 mod headers;
+mod pieces;
 #[cfg(test)]
 mod tests;
 
 pub use self::headers::Headers;
+pub use self::pieces::{Piece, Pieces};
 
 use self::headers::{Deflater, Inflater};
 use bytes::{Buf as _, Bytes, BytesMut};
