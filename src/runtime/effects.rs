@@ -1,6 +1,8 @@
 //! Carries out what the state machine asks for. Every effect that takes time is a task; what comes of it is a
 //! message. Dropping [`Effects`] stops everything that it started.
 
+mod cure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +14,7 @@ use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
 use crate::cluster::session::{Connection, Start};
 use crate::cluster::watch::Timing;
+use crate::cluster::write::MayWrite;
 use crate::cluster::{ApiError, ApiErrorKind};
 use crate::model::env::Fetch;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
@@ -76,6 +79,8 @@ pub struct Effects {
     snapshots: Arc<watch::Sender<Arc<ClusterSnapshot>>>,
     current: Arc<Mutex<Current>>,
     connecting: Option<AbortHandle>,
+    /// Nothing in the cluster may be changed.
+    pub read_only: bool,
     tasks: JoinSet<()>,
 }
 
@@ -92,6 +97,7 @@ impl Effects {
             snapshots: Arc::new(snapshots),
             current: Arc::default(),
             connecting: None,
+            read_only: false,
             tasks: JoinSet::new(),
         };
         (effects, receiver)
@@ -111,9 +117,16 @@ impl Effects {
             }
             Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
-            Effect::ReadEnvironment { .. } => {}
-            Effect::PlanRestart { .. } => {}
-            Effect::Restart { .. } => {}
+            Effect::ReadEnvironment { id, epoch, pod, container } => {
+                self.ask(epoch, |client| cure::look(client, id, (pod, container)));
+            }
+            Effect::PlanRestart { id, epoch, pods } => self.ask(epoch, |client| cure::plan(client, id, pods)),
+            Effect::Restart { epoch, plan } => {
+                let (client, may) = (self.client(epoch), MayWrite::unless(self.read_only));
+                if let (Some(client), Some(may)) = (client, may) {
+                    self.tasks.spawn(cure::restart(client, plan, may, self.messages.clone()));
+                }
+            }
             Effect::StartForwards { .. } => {}
             Effect::StopForwards { .. } => {}
             Effect::OpenUrl { url } => self.open_url(&url),
@@ -136,12 +149,29 @@ impl Effects {
         }
     }
 
+    /// The connection, if it is still the one that was meant.
+    fn connection(&self, epoch: u64) -> Option<Arc<Connection>> {
+        let current = self.current();
+        current.connection.clone().filter(|_| current.epoch == epoch)
+    }
+
+    fn client(&self, epoch: u64) -> Option<Client> {
+        self.connection(epoch).map(|connection| connection.client().clone())
+    }
+
+    /// Asks something of the cluster, in a task of its own that ends with one message.
+    fn ask<F>(&mut self, epoch: u64, question: impl FnOnce(Client) -> F)
+    where
+        F: Future<Output = Message> + Send + 'static,
+    {
+        let Some(client) = self.client(epoch) else { return };
+        let (messages, answer) = (self.messages.clone(), question(client));
+        self.tasks.spawn(async move { drop(messages.send(answer.await)) });
+        while self.tasks.try_join_next().is_some() {}
+    }
+
     fn fetch(&mut self, epoch: u64, kind: Kind, key: ObjectKey) {
-        let connection = {
-            let current = self.current();
-            current.connection.clone().filter(|_| current.epoch == epoch)
-        };
-        let Some(connection) = connection else { return };
+        let Some(connection) = self.connection(epoch) else { return };
         let messages = self.messages.clone();
         self.tasks.spawn(async move {
             // What is found comes with the next snapshot.

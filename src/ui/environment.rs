@@ -163,10 +163,10 @@ fn variable<'a>(environment: &'a ContainerEnvironment, row: &EnvRow) -> Option<V
 
 /// What holds for the container as a whole. Rows that were used.
 fn banner(pen: &mut Pen<'_>, app: &App, seen: &Seen<'_>, inner: Rect) -> u16 {
-    let Seen { environment, findings, .. } = *seen;
     // What concerns one Service's variables stands in its heading.
     const IN_HEADINGS: [&str; 3] =
         ["pod-older-than-service", "service-changed-after-start", "service-links-off"];
+    let Seen { environment, findings, .. } = *seen;
     let mut told = environment.blocked.clone();
     let worth = |f: &&Finding| f.severity <= Severity::Warning && !IN_HEADINGS.contains(&f.code);
     told.extend(findings.iter().filter(worth).map(|f| f.message.clone()));
