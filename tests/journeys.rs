@@ -97,3 +97,57 @@ async fn a_saved_selection_survives_a_pod_that_is_replaced() {
     assert!(line(&after, "▸").contains("my-app"), "{after}");
     explorer.quits().await;
 }
+
+#[tokio::test]
+async fn the_missing_variable_arrives_with_a_restart() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/mysql<enter>");
+    explorer.sees("its endpoint", |s| s.contains("1/1 ready")).await;
+    explorer.press("M");
+    explorer.sees("who lacks them", |s| s.contains("client-") && s.contains("8d before")).await;
+    explorer.press("X");
+    explorer.shows("restart Deployment default/client: its 1 pod is replaced").await;
+    explorer.press("<esc>M");
+    explorer.sees("nothing was done", |s| s.contains("8d before")).await;
+    explorer.press("X");
+    explorer.shows("restart Deployment default/client: its 1 pod is replaced").await;
+    explorer.press("<enter>");
+    explorer.shows("Deployment default/payments restarted").await;
+    explorer.press("M");
+    for _ in 0..60 {
+        explorer.demo.step(std::time::Duration::from_secs(1));
+    }
+    explorer.sees("everybody has them", |s| s.contains("No running container lacks")).await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn a_look_into_the_container_agrees_with_the_prediction() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/mysql<enter>");
+    explorer.sees("its environment", |s| s.contains("MYSQL_SERVICE_HOST=10.96.80.9")).await;
+    explorer.press("v");
+    let screen = explorer.shows("verified by exec").await;
+    let told = line(&screen, "verified by exec");
+    assert!(!told.contains("different") && !told.contains("missing"), "{told}");
+    explorer.press("/PATH");
+    explorer
+        .sees("what the image adds", |s| s.contains("in the container besides") && s.contains("PATH="))
+        .await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn a_secret_is_read_only_when_it_is_asked_for() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/mysql<enter>");
+    explorer.sees("the hidden one", |s| s.contains("Secret mysql-credentials was not read")).await;
+    explorer.press("4/ROOT_PASSWORD<enter><down>u");
+    explorer.sees("its value", |s| s.contains("MYSQL_ROOT_PASSWORD=")).await;
+    explorer.press("u");
+    explorer.sees("hidden again", |s| !s.contains("MYSQL_ROOT_PASSWORD=")).await;
+    explorer.quits().await;
+}

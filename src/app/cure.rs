@@ -172,11 +172,8 @@ impl App {
         let title = format!("Restart what lacks the variables of {}?", service.name);
         let yes = vec![Effect::Restart { epoch: self.connection.epoch, plan }];
         // What nobody makes again takes more than one key.
-        let confirm = if loses {
-            Confirm::typed(title, lines, "delete", yes)
-        } else {
-            Confirm::new(title, lines, yes)
-        };
+        let confirm =
+            if loses { Confirm::typed(title, lines, "delete", yes) } else { Confirm::new(title, lines, yes) };
         self.overlays.push(Overlay::Confirm(confirm));
     }
 
