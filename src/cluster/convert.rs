@@ -10,11 +10,14 @@ use prost::Message as _;
 
 use super::slim::{self, loose::Loose, meta::Time};
 use crate::model::time::Timestamp;
-use crate::model::{ConfigData, EndpointSlice, Kind, Labels, Namespace, Node, ObjectKey, Pod, Service, Text};
+use crate::model::{
+    ConfigData, EndpointSlice, Kind, Labels, Namespace, NetworkPolicy, Node, ObjectKey, Pod, Service, Text,
+};
 
 mod config;
 mod intern;
 mod pod;
+mod policy;
 mod service;
 mod slice;
 #[cfg(test)]
@@ -48,6 +51,8 @@ pub enum Object {
     Secret(Arc<ConfigData>),
     /// A Node.
     Node(Arc<Node>),
+    /// A NetworkPolicy.
+    Policy(Arc<NetworkPolicy>),
 }
 
 impl Object {
@@ -61,6 +66,7 @@ impl Object {
             Self::ConfigMap(_) => Kind::ConfigMap,
             Self::Secret(_) => Kind::Secret,
             Self::Node(_) => Kind::Node,
+            Self::Policy(_) => Kind::NetworkPolicy,
         }
     }
 
@@ -73,6 +79,7 @@ impl Object {
             Self::Namespace(namespace) => ObjectKey::new("", namespace.name.clone()),
             Self::ConfigMap(data) | Self::Secret(data) => data.key.clone(),
             Self::Node(node) => ObjectKey::new("", node.name.clone()),
+            Self::Policy(policy) => policy.key.clone(),
         }
     }
 }
@@ -153,6 +160,10 @@ impl Converter {
             Kind::Node => {
                 let slim: slim::Node = decode(bytes, encoding)?;
                 (self.node(&slim).map(Object::Node), slim.metadata.map(|meta| meta.resource_version))
+            }
+            Kind::NetworkPolicy => {
+                let slim: slim::NetworkPolicy = decode(bytes, encoding)?;
+                (self.policy(&slim).map(Object::Policy), slim.metadata.map(|meta| meta.resource_version))
             }
         };
         let (object, version) = object.zip(version).ok_or(DecodeError::Unnamed(kind))?;

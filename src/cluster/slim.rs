@@ -15,12 +15,14 @@ pub mod config;
 pub mod loose;
 pub mod meta;
 pub mod pod;
+pub mod policy;
 pub mod service;
 pub mod slice;
 
 pub use config::{ConfigMap, Namespace, Node, Secret};
 pub use meta::{Bookmark, Unknown};
 pub use pod::Pod;
+pub use policy::NetworkPolicy;
 pub use service::Service;
 pub use slice::EndpointSlice;
 

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::snapshot::LoadEntry;
-use crate::model::{ClusterSnapshot, ConfigData, Kind, Load, Namespace, Node, ObjectKey, Text};
+use crate::model::{
+    ClusterSnapshot, ConfigData, Kind, Load, Namespace, NetworkPolicy, Node, ObjectKey, Text,
+};
 
 mod pods;
 mod services;
@@ -59,6 +61,7 @@ pub struct Store {
     config_maps: Arc<BTreeMap<ObjectKey, Arc<ConfigData>>>,
     secrets: Arc<BTreeMap<ObjectKey, Arc<ConfigData>>>,
     nodes: Arc<BTreeMap<Text, Arc<Node>>>,
+    policies: Arc<BTreeMap<ObjectKey, Arc<NetworkPolicy>>>,
     loads: BTreeMap<Scope, Load>,
     /// For every list that is under way: what it has mentioned.
     listing: BTreeMap<Scope, HashSet<ObjectKey>>,
@@ -121,6 +124,7 @@ impl Store {
             config_maps: self.config_maps.clone(),
             secrets: self.secrets.clone(),
             nodes: self.nodes.clone(),
+            policies: self.policies.clone(),
             loads: self
                 .loads
                 .iter()
@@ -153,6 +157,7 @@ impl Store {
             Object::ConfigMap(data) => replace(&mut self.config_maps, data.key.clone(), data),
             Object::Secret(data) => replace(&mut self.secrets, data.key.clone(), data),
             Object::Node(node) => replace(&mut self.nodes, node.name.clone(), node),
+            Object::Policy(policy) => replace(&mut self.policies, policy.key.clone(), policy),
         }
     }
 
@@ -165,6 +170,7 @@ impl Store {
             Kind::ConfigMap => take(&mut self.config_maps, key),
             Kind::Secret => take(&mut self.secrets, key),
             Kind::Node => take(&mut self.nodes, &key.name),
+            Kind::NetworkPolicy => take(&mut self.policies, key),
         }
     }
 
@@ -192,6 +198,7 @@ impl Store {
             Kind::ConfigMap => Box::new(self.config_maps.keys().cloned()),
             Kind::Secret => Box::new(self.secrets.keys().cloned()),
             Kind::Node => Box::new(self.nodes.keys().map(unscoped)),
+            Kind::NetworkPolicy => Box::new(self.policies.keys().cloned()),
         }
     }
 }

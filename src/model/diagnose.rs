@@ -10,6 +10,8 @@ mod nearest;
 mod policy;
 mod ports;
 
+pub(in crate::model) use nearest::similar;
+
 use std::fmt::Write as _;
 
 use super::time::{self, Timestamp};

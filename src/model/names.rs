@@ -23,6 +23,8 @@ pub enum Kind {
     Secret,
     /// `v1` Node, cluster-scoped, read one at a time.
     Node,
+    /// `networking.k8s.io/v1` NetworkPolicy, read when a diagnosis asks for it.
+    NetworkPolicy,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
     pub fn group(self) -> &'static str {
         match self {
             Self::EndpointSlice => "discovery.k8s.io",
+            Self::NetworkPolicy => "networking.k8s.io",
             _ => "",
         }
     }
@@ -44,6 +47,7 @@ impl Kind {
             Self::ConfigMap => "configmaps",
             Self::Secret => "secrets",
             Self::Node => "nodes",
+            Self::NetworkPolicy => "networkpolicies",
         }
     }
 
@@ -71,6 +75,7 @@ impl Kind {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",
             Self::Node => "Node",
+            Self::NetworkPolicy => "NetworkPolicy",
         }
     }
 }

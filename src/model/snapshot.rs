@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::time::Timestamp;
-use super::{ConfigData, EndpointSlice, Kind, Namespace, Node, ObjectKey, Pod, Service, Text};
+use super::{ConfigData, EndpointSlice, Kind, Namespace, NetworkPolicy, Node, ObjectKey, Pod, Service, Text};
 
 /// Which namespaces are looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,6 +174,8 @@ pub struct ClusterSnapshot {
     pub secrets: Arc<BTreeMap<ObjectKey, Arc<ConfigData>>>,
     /// Nodes fetched so far, by name.
     pub nodes: Arc<BTreeMap<Text, Arc<Node>>>,
+    /// NetworkPolicies read so far.
+    pub policies: Arc<BTreeMap<ObjectKey, Arc<NetworkPolicy>>>,
     /// State of every watch, sorted by kind and namespace.
     pub loads: Vec<LoadEntry>,
 }

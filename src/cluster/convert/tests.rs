@@ -328,3 +328,27 @@ fn replicas_share_their_template_labels_and_names() {
     assert!(Arc::ptr_eq(&a.node, &b.node) && Arc::ptr_eq(&a.key.namespace, &b.key.namespace));
     assert!(Arc::ptr_eq(a.labels.get("app").unwrap(), b.labels.get("app").unwrap()));
 }
+
+#[test]
+fn policies_keep_what_is_about_egress() {
+    use crate::model::network_policy::{Peer, PolicyPortNumber};
+    let text = r#"{"metadata":{"name":"p","namespace":"shop"},"spec":{"podSelector":{"matchLabels":{"app":"web"}},
+        "policyTypes":["Ingress","Egress"],"egress":[{},{"to":[{"namespaceSelector":{}},{"ipBlock":{"cidr":"10.0.0.0/8",
+        "except":["10.1.0.0/16"]}}],"ports":[{"protocol":"UDP","port":53},{"port":"dns","endPort":60}]}]}}"#;
+    let Object::Policy(policy) = json(Kind::NetworkPolicy, text) else { panic!() };
+    assert!(policy.egress && policy.pods.labels.to_string() == "app=web");
+    let [all, some] = &*policy.rules else { panic!() };
+    assert!(all.to.is_empty() && all.ports.is_empty());
+    assert!(
+        matches!(&some.to[0], Peer::Pods { namespaces: Some(n), pods: None } if n.selects(&Labels::default()))
+    );
+    assert!(
+        matches!(&some.to[1], Peer::Block { network, except } if &**network == "10.0.0.0/8" && except.len() == 1)
+    );
+    let [number, name] = &*some.ports else { panic!() };
+    assert_eq!((number.protocol.as_str(), &number.port), ("UDP", &Some(PolicyPortNumber::Number(53))));
+    assert_eq!((name.protocol.as_str(), name.end), ("TCP", Some(60)));
+    let plain = r#"{"metadata":{"name":"p","namespace":"shop"},"spec":{"podSelector":{}}}"#;
+    let Object::Policy(policy) = json(Kind::NetworkPolicy, plain) else { panic!() };
+    assert!(!policy.egress, "without types and rules it is about ingress");
+}

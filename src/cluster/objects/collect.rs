@@ -33,6 +33,7 @@ impl Collector {
             Slim::ConfigMap(slim) => converter.config_map(slim).map(Object::ConfigMap),
             Slim::Secret(slim) => converter.secret(slim).map(Object::Secret),
             Slim::Node(slim) => converter.node(&slim).map(Object::Node),
+            Slim::Policy(slim) => converter.policy(&slim).map(Object::Policy),
             Slim::Other => {
                 self.others += 1;
                 return;
@@ -78,7 +79,8 @@ fn newest(slim: &Slim) -> Option<Timestamp> {
         Slim::Slice(slim::EndpointSlice { metadata, .. })
         | Slim::Namespace(slim::Namespace { metadata, .. })
         | Slim::ConfigMap(slim::ConfigMap { metadata, .. })
-        | Slim::Secret(slim::Secret { metadata, .. }) => {
+        | Slim::Secret(slim::Secret { metadata, .. })
+        | Slim::Policy(slim::NetworkPolicy { metadata, .. }) => {
             latest(metadata.iter().map(|meta| meta.creation_timestamp))
         }
         Slim::Other | Slim::Nothing => None,

@@ -23,6 +23,7 @@ pub(super) enum Slim {
     ConfigMap(slim::ConfigMap),
     Secret(slim::Secret),
     Node(slim::Node),
+    Policy(slim::NetworkPolicy),
     /// An object of a kind that is not read.
     Other,
     /// No object at all.
@@ -39,6 +40,7 @@ impl Slim {
             Kind::ConfigMap => Self::ConfigMap(loose::read(from)?),
             Kind::Secret => Self::Secret(loose::read(from)?),
             Kind::Node => Self::Node(loose::read(from)?),
+            Kind::NetworkPolicy => Self::Policy(loose::read(from)?),
         })
     }
 }
@@ -280,7 +282,7 @@ impl Head {
     }
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Namespace,
     Kind::Service,
     Kind::EndpointSlice,
@@ -288,4 +290,5 @@ const KINDS: [Kind; 7] = [
     Kind::ConfigMap,
     Kind::Secret,
     Kind::Node,
+    Kind::NetworkPolicy,
 ];

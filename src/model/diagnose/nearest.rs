@@ -145,7 +145,7 @@ fn elsewhere(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Whether two texts are likely meant to be one: equal but for case, one within the other, or mistyped.
-fn similar(a: &str, b: &str) -> bool {
+pub(in crate::model) fn similar(a: &str, b: &str) -> bool {
     let shorter = a.len().min(b.len());
     a.eq_ignore_ascii_case(b)
         || (shorter >= 3 && (a.contains(b) || b.contains(a)))
