@@ -13,6 +13,7 @@ pub mod effect;
 pub mod environment;
 pub mod filter;
 pub mod input;
+pub mod lookups;
 pub mod message;
 pub mod overlay;
 pub mod panes;
@@ -68,6 +69,8 @@ pub struct App {
     pub environment: environment::EnvironmentView,
     /// The forwards and the API proxy.
     pub sessions: sessions::Sessions,
+    /// Names asked about.
+    pub lookups: lookups::Lookups,
     /// The last look into a container.
     pub look: Option<cure::Look>,
     /// The restart that is being planned, and for which Service.
@@ -155,6 +158,14 @@ impl App {
             }
             Message::Forwards(forwards) => {
                 self.take_forwards(forwards);
+                vec![]
+            }
+            Message::Resolved { id, result } => {
+                self.resolved(id, result);
+                vec![]
+            }
+            Message::Examined { id, result } => {
+                self.examined(id, *result);
                 vec![]
             }
             Message::Looked { id, result } => {
@@ -249,6 +260,7 @@ impl App {
         self.viewpoint = Viewpoint::Selection;
         self.look = None;
         self.planning = None;
+        self.lookups = lookups::Lookups::default();
         self.pod_demand.clear();
         self.fetches.clear();
         self.services.cursor.reset();

@@ -17,6 +17,7 @@
 //!  y copy  / filter  @ viewpoint  : command                                        ? help     bottom
 //! ```
 
+mod answers;
 mod bottom;
 mod confirm;
 mod detail;

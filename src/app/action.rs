@@ -126,6 +126,9 @@ actions! {
     CopyMenu = "copy-menu", Do, "choose what to copy";
     Missing = "missing", Do, "which running containers lack this Service's variables, and what cures it";
     Export = "export", Do, "copy the container's environment for dotenv, a shell or docker";
+    Resolve = "resolve", Do, "ask the cluster's DNS for every record shown, and compare";
+    ResolveAny = "resolve-any", Do, "ask the cluster's DNS for any name, as the viewpoint would";
+    Doctor = "doctor", Do, "why does this name not resolve or connect?";
     Verify = "verify", Do, "look into the container and compare its real environment with the prediction";
     Restart = "restart", Do, "restart what lacks this Service's variables, after a question";
     Forward = "forward", Do, "start or stop a port-forward to the selection";

@@ -15,11 +15,13 @@ use super::overlay::{Choice, Entry, Overlay, Picker, PickerKind};
 use super::state::{Tone, Viewpoint};
 
 /// Commands of the palette that take a word: what is typed, what it means.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("ns", "ns NAME[,NAME…]|all: look at these namespaces"),
     ("ctx", "ctx NAME: connect to this context"),
     ("filter", "filter TEXT: filter the list"),
     ("svc", "svc NAME: go to a Service"),
+    ("resolve", "resolve NAME [TYPE] [@NAMESPACE/POD] [glibc|musl]: look a name up live"),
+    ("doctor", "doctor NAME: why it does not resolve or connect from the viewpoint"),
 ];
 
 impl App {
@@ -33,7 +35,7 @@ impl App {
             PickerKind::Copy => self.copy_entries(),
             PickerKind::Export => self.export_entries(),
             // Opened where its target is known.
-            PickerKind::Ports => return,
+            PickerKind::Ports | PickerKind::Resolve => return,
         };
         if entries.is_empty() {
             let why = match kind {
@@ -84,7 +86,8 @@ impl App {
             | PickerKind::Contexts
             | PickerKind::Copy
             | PickerKind::Export
-            | PickerKind::Ports => return,
+            | PickerKind::Ports
+            | PickerKind::Resolve => return,
         };
         let page = self.layout.viewport.overlay_rows;
         if let Some(Overlay::Picker(picker)) = self.overlays.last_mut()
@@ -274,6 +277,12 @@ impl App {
                 }
                 return self.forward_typed(&typed);
             }
+            PickerKind::Resolve if picker.selected().is_none_or(|e| e.choice == Choice::Nothing) => {
+                if typed.is_empty() {
+                    return vec![];
+                }
+                return self.resolve_typed(&typed);
+            }
             PickerKind::Ports => {
                 let marked: Vec<PortWish> = picker
                     .entries
@@ -304,6 +313,7 @@ impl App {
             Some(Choice::Copy(text)) => self.copy(&text),
             Some(Choice::Export(form)) => self.export(form),
             Some(Choice::ForwardPorts(ports)) => self.forward_chosen(ports),
+            Some(Choice::Resolve(question)) => self.resolve_chosen(question),
             Some(Choice::Nothing) => vec![],
             None => {
                 self.notify(Tone::Fault, format!("nothing is called \"{typed}\""));
@@ -339,6 +349,8 @@ impl App {
                 self.notify(Tone::Fault, format!("the kubeconfig has no context \"{rest}\""));
                 vec![]
             }
+            "resolve" => self.resolve_typed(rest),
+            "doctor" => self.examine(rest.to_owned()),
             "filter" => {
                 self.focus_on(super::Pane::Main);
                 self.set_filter(super::Line::new(rest));

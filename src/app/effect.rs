@@ -4,9 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::model::dns::Libc;
+use crate::model::dns::live::Question;
 use crate::model::env::restart::Plan;
 use crate::model::session::{ForwardId, ForwardSpec};
 use crate::model::{Kind, NamespaceScope, ObjectKey, Pod, Text};
+
+use super::lookups::ExamineFrom;
 
 /// Number of one effect; results carry it back.
 pub type Id = u64;
@@ -55,6 +59,30 @@ pub enum Effect {
         id: Id,
         /// The text, already cleaned of control characters.
         text: String,
+    },
+    /// Ask the cluster's own DNS.
+    Resolve {
+        /// Number of this question.
+        id: Id,
+        /// By which connection.
+        epoch: u64,
+        /// What is asked.
+        questions: Vec<Question>,
+        /// The pod whose search list is walked; `None`: names are absolute.
+        from: Option<ObjectKey>,
+        /// The library whose walk is imitated.
+        libc: Libc,
+    },
+    /// Find out why a name does not resolve or connect.
+    Examine {
+        /// Number of this examination.
+        id: Id,
+        /// By which connection.
+        epoch: u64,
+        /// The name as typed.
+        name: String,
+        /// Who asks.
+        from: ExamineFrom,
     },
     /// Have a container print its environment; nothing but reading is done there.
     ReadEnvironment {

@@ -88,6 +88,9 @@ impl App {
             Action::Contexts => self.open(PickerKind::Contexts),
             Action::Viewpoint => self.open(PickerKind::Viewpoint),
             Action::CopyMenu => self.open(PickerKind::Copy),
+            Action::Resolve => return self.resolve_selection(),
+            Action::ResolveAny => self.choose_name(),
+            Action::Doctor => return self.examine_selection(),
             Action::Verify => return self.look_into(),
             Action::Restart => return self.plan_restart(),
             Action::Forward => return self.toggle_forward(),
@@ -132,6 +135,11 @@ impl App {
         match self.overlays.last() {
             Some(Overlay::Sessions) => {
                 if let Some(effects) = self.act_sessions(action) {
+                    return effects;
+                }
+            }
+            Some(Overlay::Lookup { .. } | Overlay::Doctor { .. }) => {
+                if let Some(effects) = self.act_answers(action) {
                     return effects;
                 }
             }
@@ -189,6 +197,8 @@ impl App {
             Overlay::Help { offset }
             | Overlay::Detail { offset }
             | Overlay::Missing { offset }
+            | Overlay::Lookup { offset }
+            | Overlay::Doctor { offset }
             | Overlay::Confirm(Confirm { offset, .. })
             | Overlay::Text { offset, .. },
         ) = self.overlays.last_mut()

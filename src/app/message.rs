@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::model::dns::live::LiveLookup;
+use crate::model::doctor::Diagnosis;
 use crate::model::env::Fetch;
 use crate::model::env::restart::Plan;
 use crate::model::session::ForwardStatus;
@@ -76,6 +78,20 @@ pub enum Message {
     },
     /// What is true of the forwards now.
     Forwards(Arc<Vec<ForwardStatus>>),
+    /// The cluster's DNS has answered, or could not be asked.
+    Resolved {
+        /// Of which effect.
+        id: Id,
+        /// A look-up for each question, in their order.
+        result: Result<Vec<LiveLookup>, Problem>,
+    },
+    /// A name was examined.
+    Examined {
+        /// Of which effect.
+        id: Id,
+        /// What it came to.
+        result: Box<Result<Diagnosis, Problem>>,
+    },
     /// A look into a container came to an end.
     Looked {
         /// Of which effect.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::Text;
+use crate::model::dns::live::Question;
 use crate::model::target::PortWish;
 
 use super::action::Action;
@@ -23,6 +24,16 @@ pub enum Overlay {
     Picker(Picker),
     /// All about the selection.
     Detail {
+        /// First visible line.
+        offset: usize,
+    },
+    /// The last look-up of a name.
+    Lookup {
+        /// First visible line.
+        offset: usize,
+    },
+    /// The last examination of a name.
+    Doctor {
         /// First visible line.
         offset: usize,
     },
@@ -97,6 +108,8 @@ pub enum PickerKind {
     Export,
     /// Which ports to forward.
     Ports,
+    /// Which name to look up.
+    Resolve,
 }
 
 impl PickerKind {
@@ -110,6 +123,7 @@ impl PickerKind {
             Self::Copy => "Copy",
             Self::Export => "Copy the environment",
             Self::Ports => "Forward",
+            Self::Resolve => "Look up",
         }
     }
 }
@@ -163,6 +177,8 @@ pub enum Choice {
     Export(ExportForm),
     /// Forward these ports of the target that was asked about.
     ForwardPorts(Vec<PortWish>),
+    /// Look this up.
+    Resolve(Question),
     /// Nothing: the entry says what can be typed.
     Nothing,
 }

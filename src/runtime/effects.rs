@@ -127,6 +127,8 @@ impl Effects {
                     self.tasks.spawn(cure::restart(client, plan, may, self.messages.clone()));
                 }
             }
+            Effect::Resolve { .. } => {}
+            Effect::Examine { .. } => {}
             Effect::StartForwards { .. } => {}
             Effect::StopForwards { .. } => {}
             Effect::OpenUrl { url } => self.open_url(&url),

@@ -112,6 +112,12 @@ fn offers(app: &App) -> Vec<Hint> {
             (A::Down, "down"),
         ],
         Some(Overlay::Confirm(_)) => vec![(A::Accept, "do it"), (A::Back, "leave it")],
+        Some(Overlay::Lookup { .. }) => {
+            vec![(A::Back, "close"), (A::Copy, "copy answers"), (A::Down, "scroll")]
+        }
+        Some(Overlay::Doctor { .. }) => {
+            vec![(A::Back, "close"), (A::Copy, "copy the name"), (A::Forward, "forward"), (A::Down, "scroll")]
+        }
         Some(Overlay::Missing { .. }) => {
             vec![(A::Back, "close"), (A::Restart, "restart them"), (A::Down, "scroll")]
         }
@@ -140,6 +146,8 @@ fn browsing(app: &App) -> Vec<Hint> {
         Pane::Main => vec![
             (A::Copy, "copy name"),
             (A::Forward, "forward"),
+            (A::Resolve, "resolve"),
+            (A::Doctor, "doctor"),
             (A::Filter, "filter"),
             (A::Detail, "detail"),
             (A::Viewpoint, "viewpoint"),
@@ -152,8 +160,20 @@ fn browsing(app: &App) -> Vec<Hint> {
             (A::CopyMenu, "copy…"),
             (A::NextPane, "next pane"),
         ],
-        Pane::Endpoints | Pane::Dns => vec![
+        Pane::Dns => vec![
             (A::Copy, "copy"),
+            (A::Resolve, "ask live"),
+            (A::ResolveAny, "look up…"),
+            (A::Doctor, "doctor"),
+            (A::Viewpoint, "viewpoint"),
+            (A::Zoom, "zoom"),
+            (A::CopyMenu, "copy…"),
+            (A::NextPane, "next pane"),
+            (A::Palette, "command"),
+        ],
+        Pane::Endpoints => vec![
+            (A::Copy, "copy"),
+            (A::Forward, "forward"),
             (A::CopyMenu, "copy…"),
             (A::Viewpoint, "viewpoint"),
             (A::Zoom, "zoom"),

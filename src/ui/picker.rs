@@ -42,6 +42,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, picker: &Picker, body: Rect) {
     if picker.shown.is_empty() {
         let told = match picker.kind {
             PickerKind::Namespaces => "Enter looks at what is typed: NAME or NAME,NAME",
+            PickerKind::Resolve => "Enter looks up what is typed: NAME [TYPE] [@NAMESPACE/POD] [glibc|musl]",
             PickerKind::Ports => "Enter forwards what is typed: [LOCAL:]REMOTE…",
             _ => "nothing matches",
         };
@@ -128,6 +129,7 @@ fn is_here(app: &App, choice: &Choice) -> bool {
         | Choice::Export(_)
         | Choice::ForwardPorts(_)
         | Choice::Nothing
+        | Choice::Resolve(_)
         | Choice::Namespace(_) => false,
     }
 }
