@@ -223,7 +223,7 @@ impl App {
                 self.refused(problem);
             }
             Ok(all) => {
-                for step in all.iter().flat_map(|lookup| lookup.steps.last()) {
+                for step in all.iter().filter_map(|lookup| lookup.steps.last()) {
                     let key = (step.name.to_ascii_lowercase(), step.kind);
                     let mark = self.mark(step, at);
                     self.lookups.marks.insert(key, mark);

@@ -2,6 +2,7 @@
 
 mod cure;
 mod environment;
+mod lookups;
 mod sessions;
 
 use std::sync::Arc;

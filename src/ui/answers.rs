@@ -141,7 +141,7 @@ fn question(pen: &Pen<'_>, number: usize, step: &LiveStep, columns: usize) -> Ve
     };
     match &step.reply {
         Err(failure) => {
-            set(&mut lines, pen.glyph(Glyph::Cross), &failure.to_string(), columns, Role::Bad, Role::Text)
+            set(&mut lines, pen.glyph(Glyph::Cross), &failure.to_string(), columns, Role::Bad, Role::Text);
         }
         Ok(reply) => {
             let code =
