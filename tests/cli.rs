@@ -146,7 +146,7 @@ fn names_are_resolved_as_pods_would_from_a_saved_file() {
 #[test]
 fn a_batch_answers_in_the_order_of_its_lines() {
     let home = Home::new();
-    let lines = "web.shop.svc.cluster.local A\n\n{\"name\": \"db\", \"from\": \"shop/web-1\"}\na..b\n{\"name\": \"x\", \"from\": \"shop/gone\"}\n";
+    let lines = "web.shop.svc.cluster.local A\n\n{\"name\": \"db.shop.svc.cluster.local.\", \"from\": \"shop/web-1\"}\na..b\n{\"name\": \"x\", \"from\": \"shop/gone\"}\n";
     let file = home.file("questions", lines);
     let ran = home.run(&["--objects", SHOP, "resolve", "--batch", &file, "--predict"]);
     let items: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();

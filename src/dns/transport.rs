@@ -83,6 +83,11 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     /// Begins to talk over a stream. Must be called inside a tokio runtime.
     pub fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+        Self::with_idle(stream, IDLE)
+    }
+
+    /// The same with another time after which an idle connection is ended.
+    pub fn with_idle(stream: impl AsyncRead + AsyncWrite + Send + 'static, idle: Duration) -> Self {
         let (questions, queue) = mpsc::unbounded_channel();
         let next = u16::try_from(RandomState::new().hash_one(0) & 0xffff).unwrap_or(0);
         let shared = Arc::new(Shared {
@@ -93,7 +98,7 @@ impl Connection {
         let (from, to) = tokio::io::split(stream);
         let mut tasks = JoinSet::new();
         tasks.spawn(write(to, queue, shared.clone()));
-        tasks.spawn(read(from, shared.clone()));
+        tasks.spawn(read(from, shared.clone(), idle));
         Self { shared, questions, _tasks: Arc::new(tasks) }
     }
 
@@ -276,11 +281,11 @@ async fn write(mut to: impl AsyncWrite + Unpin, mut queue: Queue, shared: Arc<Sh
 }
 
 /// Reads replies until the stream ends, makes no sense, or has been idle.
-async fn read(mut from: impl AsyncRead + Unpin, shared: Arc<Shared>) {
+async fn read(mut from: impl AsyncRead + Unpin, shared: Arc<Shared>, idle: Duration) {
     let mut buffer = bytes::BytesMut::with_capacity(CHUNK);
     let why = loop {
         buffer.reserve(CHUNK);
-        let count = match timeout(IDLE, from.read_buf(&mut buffer)).await {
+        let count = match timeout(idle, from.read_buf(&mut buffer)).await {
             Err(_) if shared.lock().waiting.is_empty() => {
                 break Trouble::Lost("it was idle".into());
             }

@@ -54,7 +54,9 @@ async fn serve(mut far: DuplexStream, answers: Answers, lives: usize) {
 
 fn shop(name: &str, kind: Wire) -> (ResponseCode, Vec<RData>) {
     match (name, kind) {
-        ("db.shop.svc.z.", Wire::A) => (ResponseCode::NoError, vec![RData::A([10, 0, 0, 7].into())]),
+        ("db.shop.svc.z.", Wire::A) => {
+            (ResponseCode::NoError, vec![RData::A(std::net::Ipv4Addr::new(10, 0, 0, 7).into())])
+        }
         ("db.shop.svc.z." | "shop.svc.z.", _) => (ResponseCode::NoError, vec![]),
         ("broken.shop.svc.z.", _) => (ResponseCode::ServFail, vec![]),
         _ => (ResponseCode::NXDomain, vec![]),
@@ -75,7 +77,7 @@ fn place(node_known: bool) -> Place {
     Place { pod: ObjectKey::new("shop", "web-0"), conf, hosts }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_search_list_is_walked_as_the_library_does() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     let found = resolver.lookup(Question::addresses("db"), Some(&place(true)), Libc::Glibc).await;
@@ -96,7 +98,7 @@ async fn a_search_list_is_walked_as_the_library_does() {
     assert_eq!((failed.steps.len(), failed.outcome.error.as_deref()), (2, Some("Try again")));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn addresses_and_the_hosts_file_need_no_server() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     for name in ["web-0", "fd00::1"] {
@@ -106,14 +108,14 @@ async fn addresses_and_the_hosts_file_need_no_server() {
     assert_eq!(resolver.connect().opened.load(Ordering::Relaxed), 0);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_the_node_adds_is_said_to_be_unknown() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     let found = resolver.lookup(Question::addresses("nope"), Some(&place(false)), Libc::Glibc).await;
     assert!(found.outcome.caveat.unwrap().contains("node's own search domains"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_lost_stream_is_opened_again_without_a_word() {
     let servers = Servers { lives: 1, ..Servers::of(vec![Some(shop)]) };
     let resolver = resolver(servers);
@@ -124,7 +126,7 @@ async fn a_lost_stream_is_opened_again_without_a_word() {
     assert!(resolver.connect().opened.load(Ordering::Relaxed) >= 3);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn where_one_server_is_gone_the_next_is_asked_and_named() {
     let both = resolver(Servers::of(vec![None, Some(shop)]));
     let step = both.ask("db.shop.svc.z.", RecordType::A).await;
@@ -136,7 +138,7 @@ async fn where_one_server_is_gone_the_next_is_asked_and_named() {
     assert_eq!(found.outcome.error.as_deref(), Some("the pod is gone"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn servers_are_compared() {
     let other: Answers = |_, _| (ResponseCode::NXDomain, vec![]);
     let resolver = resolver(Servers::of(vec![Some(shop), Some(other)]));
@@ -145,7 +147,7 @@ async fn servers_are_compared() {
     assert_eq!(codes, ["NOERROR", "NXDOMAIN"]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn many_questions_share_one_connection_and_keep_their_order() {
     let resolver = Arc::new(resolver(Servers::of(vec![Some(shop)])));
     let questions =
@@ -157,7 +159,7 @@ async fn many_questions_share_one_connection_and_keep_their_order() {
     assert_eq!(resolver.connect().opened.load(Ordering::Relaxed), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn names_that_can_not_be_asked_are_told() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     let step = resolver.ask("a..b", RecordType::A).await;
@@ -165,7 +167,7 @@ async fn names_that_can_not_be_asked_are_told() {
     assert_eq!(resolver.connect().opened.load(Ordering::Relaxed), 0);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn records_are_searched_by_glibc_and_not_by_musl() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     let srv = || Question::of("db", RecordType::SRV);

@@ -123,7 +123,11 @@ impl Cluster {
     }
 
     /// Why a pod's questions do not go to the cluster's DNS server first.
-    fn asks_others(&self, conf: &ResolvConf) -> Option<String> {
+    pub fn asks_others(&self, conf: &ResolvConf) -> Option<String> {
+        // Whatever its address is, the kubelet puts the cluster's server first.
+        if self.kubelet().cluster_dns.is_empty() && !conf.assumed.is_empty() {
+            return None;
+        }
         if conf.node_servers {
             return Some("the pod asks the node's own name servers first".to_owned());
         }
