@@ -9,8 +9,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kdisco::app::{Action, App, Edit, Message, Mode, Pane, Problem, Target, Tone, Viewpoint};
+use kdisco::app::{Action, App, Edit, Effect, Message, Mode, Pane, Problem, Target, Tone, Viewpoint};
 use kdisco::config::{Keymap, Theme};
+use kdisco::model::dns::live::{Code, LiveLookup, LiveReply, LiveStep, Mode as Known, Outcome, Question};
+use kdisco::model::dns::{Libc, Rcode, Record, RecordType};
 use kdisco::model::session::{ForwardId, ForwardSpec, ForwardState, ForwardStatus, LastError, Rates};
 use kdisco::model::target::{PortWish, Target as ForwardTarget};
 use kdisco::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ServiceFacts};
@@ -610,4 +612,91 @@ fn sessions() {
     act(&mut app, &[Action::Accept]);
     let _ = writeln!(out, "question\n{}", screen(&mut app, (100, 20)));
     insta::assert_snapshot!("sessions", out);
+}
+
+/// A look-up that walks a search list: one domain knows nothing, the next answers.
+fn looked_up() -> LiveLookup {
+    let step = |name: &str, search: &str, rcode: Rcode, answers: Vec<Record>| LiveStep {
+        name: name.to_owned(),
+        kind: RecordType::A,
+        search: Some(search.into()),
+        reply: Ok(LiveReply {
+            rcode: rcode.into(),
+            authority: answers.is_empty().then(|| {
+                Record::new("cluster.local.", RecordType::SOA, 30, "ns.dns.cluster.local. h. 1 2 3 4 5")
+            }),
+            answers,
+            additional: vec![],
+            authoritative: true,
+        }),
+        server: Some("coredns-6d8f-k2x:53 by port-forward".into()),
+        took: Some(Duration::from_millis(2)),
+    };
+    let name = "mysql.shop.default.svc.cluster.local.";
+    let found = Record::new("mysql.shop.svc.cluster.local.", RecordType::A, 30, "10.96.80.9");
+    LiveLookup {
+        question: Question::addresses("mysql.shop"),
+        from: Some(kdisco::model::ObjectKey::new("default", "cache-0")),
+        libc: Libc::Glibc,
+        mode: Known::Live,
+        outcome: Outcome {
+            rcode: Some(Code::Reply(Rcode::NoError.into())),
+            addresses: vec!["10.96.80.9".parse().unwrap()],
+            answers: vec![found.clone()],
+            ..Outcome::default()
+        },
+        steps: vec![
+            step(name, "default.svc.cluster.local", Rcode::NxDomain, vec![]),
+            step("mysql.shop.svc.cluster.local.", "svc.cluster.local", Rcode::NoError, vec![found]),
+        ],
+    }
+}
+
+#[test]
+fn answers() {
+    let mut out = String::new();
+    for size in [(60, 20), (100, 30), (160, 36)] {
+        let mut app = in_default(tutorial());
+        select(&mut app, "cache");
+        draw(&mut app, &look("dark", false), size);
+        app.update(Message::Action(Action::Palette));
+        app.update(Message::Edit(Edit::Insert("resolve mysql.shop".into())));
+        let effects = app.update(Message::Action(Action::Accept));
+        let Some(Effect::Resolve { id, .. }) = effects.first() else { panic!("{effects:?}") };
+        if size.0 == 60 {
+            let _ = writeln!(out, "asking\n{}", screen(&mut app, size));
+        }
+        app.update(Message::Resolved { id: *id, result: Ok(vec![looked_up()]) });
+        let _ = writeln!(out, "a look-up\n{}", screen(&mut app, size));
+        act(&mut app, &[Action::Back, Action::Doctor]);
+        let _ = writeln!(out, "doctor\n{}", screen(&mut app, size));
+    }
+    insta::assert_snapshot!("answers", out);
+}
+
+#[test]
+fn live_answers_stand_beside_the_records() {
+    let mut app = in_default(tutorial());
+    select(&mut app, "my-app");
+    draw(&mut app, &look("dark", false), (160, 48));
+    let effects = app.update(Message::Action(Action::Resolve));
+    let Some(Effect::Resolve { id, questions, .. }) = effects.first() else { panic!("{effects:?}") };
+    let answer = |question: &Question| {
+        let kind = question.kind.unwrap();
+        let mut lookup = looked_up();
+        lookup.steps.truncate(1);
+        lookup.steps[0].name.clone_from(&question.name);
+        lookup.steps[0].kind = kind;
+        let data = if kind == RecordType::A { "10.96.14.2" } else { "other.default.svc.cluster.local." };
+        let records = vec![Record::new(&question.name, kind, 30, data)];
+        if let Ok(reply) = &mut lookup.steps[0].reply {
+            reply.answers = records;
+        }
+        lookup
+    };
+    let result = Ok(questions.iter().map(answer).collect());
+    app.update(Message::Resolved { id: *id, result });
+    app.notices.clear();
+    act(&mut app, &[Action::PaneDns]);
+    insta::assert_snapshot!("live", screen(&mut app, (160, 48)));
 }

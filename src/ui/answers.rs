@@ -32,6 +32,8 @@ use super::widgets::text::wrap;
 
 /// Columns that the pages want.
 const COLUMNS: u16 = 110;
+/// Columns from which the evidence stands beside its step.
+const BESIDE: usize = 80;
 /// Columns for what a step looked at.
 const STEP: usize = 26;
 
@@ -176,6 +178,16 @@ fn chain(pen: &Pen<'_>, diagnosis: &Diagnosis, columns: usize) -> Vec<Spans<'sta
             Outcome::Problem => (Role::Bad, Glyph::Cross),
             Outcome::Unknown => (Role::Warn, Glyph::Doubt),
         };
+        // Where there is no room for two columns, the evidence stands below.
+        if columns < BESIDE {
+            lines.push(
+                Spans::of(role, format!(" {} ", pen.glyph(glyph))).and(Role::Name, step.what.to_owned()),
+            );
+            for evidence in &step.evidence {
+                set(&mut lines, " ", evidence, columns, Role::Dim, Role::Text);
+            }
+            continue;
+        }
         let room = columns.saturating_sub(STEP + 4).max(8);
         let mut first = true;
         for line in step.evidence.iter().flat_map(|e| wrap(&clean(e), room)) {
