@@ -180,6 +180,10 @@ impl App {
                 self.restarted(result);
                 vec![]
             }
+            Message::Proxy(proxy) => {
+                self.take_proxy(proxy);
+                vec![]
+            }
             Message::Refused(problem) => {
                 self.refused(problem);
                 vec![]

@@ -134,6 +134,8 @@ actions! {
     Forward = "forward", Do, "start or stop a port-forward to the selection";
     ForwardChoose = "forward-choose", Do, "choose ports, local address and pod of a port-forward";
     Open = "open", Do, "open the forward in the browser";
+    Proxy = "proxy", Do, "start or stop the API proxy on this computer, for GET and HEAD";
+    ProxyWide = "proxy-wide", Do, "let the API proxy pass writes too, after a question";
     Sessions = "sessions", Show, "the running forwards and the API proxy";
     Retry = "retry", Do, "connect again now";
     Accept = "accept", Type, "take it";

@@ -118,6 +118,15 @@ impl App {
         let mut items = items;
         let here = self.forwards_here().into_iter().flat_map(|f| self.forward_texts(f));
         items.splice(0..0, here);
+        // A path of the API is of use where something answers for it.
+        for item in &mut items {
+            if item.label.starts_with("proxy path")
+                && let Some(url) = self.proxied(&item.text)
+            {
+                item.label = item.label.replacen("proxy path", "URL by the API proxy", 1);
+                item.text = url;
+            }
+        }
         let missing = self.name_is_missing();
         let entry = |item: copy::CopyItem| {
             let form = self.panes.names.iter().find(|f| f.text == item.text);

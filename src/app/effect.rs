@@ -123,6 +123,15 @@ pub enum Effect {
         /// Which.
         ids: Vec<ForwardId>,
     },
+    /// Start the API proxy over a connection; one that runs is stopped first.
+    StartProxy {
+        /// Over which.
+        epoch: u64,
+        /// Everything that `kubectl proxy` passes on, instead of GET and HEAD alone.
+        wide: bool,
+    },
+    /// Stop the API proxy.
+    StopProxy,
     /// Show a page in the person's browser.
     OpenUrl {
         /// Its address.

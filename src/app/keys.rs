@@ -96,6 +96,8 @@ impl App {
             Action::Forward => return self.toggle_forward(),
             Action::ForwardChoose => self.choose_forward(),
             Action::Open => return self.open_forward(),
+            Action::Proxy => return self.toggle_proxy(),
+            Action::ProxyWide => self.widen_proxy(),
             Action::Sessions => self.overlays.push(Overlay::Sessions),
             Action::Missing => self.show_missing(),
             Action::Export => self.open(PickerKind::Export),

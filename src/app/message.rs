@@ -7,6 +7,7 @@ use crate::model::dns::live::LiveLookup;
 use crate::model::doctor::Diagnosis;
 use crate::model::env::Fetch;
 use crate::model::env::restart::Plan;
+use crate::model::proxy::ProxyStatus;
 use crate::model::session::ForwardStatus;
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
@@ -108,6 +109,8 @@ pub enum Message {
     },
     /// One step of a restart was done (what, in a few words), or was not.
     Restarted(Result<String, Problem>),
+    /// What is true of the API proxy now.
+    Proxy(Option<ProxyStatus>),
     /// Something that was asked for can't be done.
     Refused(Problem),
     /// Something worth a line happened outside (a sign-in plugin spoke).

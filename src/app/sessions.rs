@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::copy::{self, CopyItem};
+use crate::model::proxy::ProxyStatus;
 use crate::model::session::{
     Choice as PodChoice, ForwardId, ForwardSpec, ForwardState, ForwardStatus, Listen,
 };
 use crate::model::target::{self, PortWish, RemotePort, Target, TargetKind};
-use crate::model::{ObjectKey, Port, ServiceType, Text};
+use crate::model::{ObjectKey, Port, Protocol, ServiceType, Text};
 
 use super::cursor::Cursor;
 use super::effect::Effect;
@@ -24,6 +25,8 @@ use super::{Action, App};
 pub struct Sessions {
     /// The forwards, as they were a moment ago; those that have ended stay until they are put away.
     pub forwards: Arc<Vec<ForwardStatus>>,
+    /// The API proxy that runs, or ran last.
+    pub proxy: Option<ProxyStatus>,
     /// The selection of the page of sessions.
     pub cursor: Cursor<ForwardId>,
     /// Ports that were chosen for a target, so that it is asked once.
@@ -41,6 +44,11 @@ impl Sessions {
     /// The forwards that have not ended.
     pub fn running(&self) -> impl Iterator<Item = &ForwardStatus> {
         self.forwards.iter().filter(|f| !matches!(f.state, ForwardState::Closed { .. }))
+    }
+
+    /// The API proxy, while it runs.
+    pub fn running_proxy(&self) -> Option<&ProxyStatus> {
+        self.proxy.as_ref().filter(|p| p.ended.is_none())
     }
 
     /// The selected forward.
@@ -332,6 +340,19 @@ impl App {
     /// Opens the forward that is meant in a browser.
     pub(super) fn open_forward(&mut self) -> Vec<Effect> {
         let Some(forward) = self.meant_forward() else {
+            let path = match &self.panes.subject {
+                Some(Subject::Service(facts)) => facts
+                    .service
+                    .ports
+                    .iter()
+                    .find(|p| p.protocol == Protocol::Tcp)
+                    .map(|port| copy::service_proxy_path(&facts.service, port)),
+                _ => None,
+            };
+            if let Some(url) = path.and_then(|path| self.proxied(&path)) {
+                self.notify(Tone::Done, format!("opening {url}"));
+                return vec![Effect::OpenUrl { url }];
+            }
             self.notify(
                 Tone::Note,
                 "nothing is forwarded here that a browser could open: start a forward first",
@@ -349,6 +370,62 @@ impl App {
         vec![Effect::OpenUrl { url }]
     }
 
+    /// Starts the API proxy, for reading alone, or stops it.
+    pub(super) fn toggle_proxy(&mut self) -> Vec<Effect> {
+        if self.is_saved() {
+            self.notify(Tone::Note, "a saved file is shown: there is no API server to hand requests to");
+            return vec![];
+        }
+        if self.sessions.running_proxy().is_some() {
+            self.notify(Tone::Done, "stopped the API proxy");
+            return vec![Effect::StopProxy];
+        }
+        self.notify(Tone::Note, "starting the API proxy, for GET and HEAD alone");
+        vec![Effect::StartProxy { epoch: self.connection.epoch, wide: false }]
+    }
+
+    /// Asks whether the API proxy may pass everything on that `kubectl proxy` does.
+    pub(super) fn widen_proxy(&mut self) {
+        if self.is_saved() {
+            return self
+                .notify(Tone::Note, "a saved file is shown: there is no API server to hand requests to");
+        }
+        let as_whom = self.connection.identity.as_ref().map_or("you", |i| &i.user).to_owned();
+        self.overlays.push(Overlay::Confirm(Confirm::typed(
+            "Let the API proxy pass writes as well?",
+            vec![
+                format!("Every program on this computer could then change the cluster as {as_whom}: create, delete, everything your rights allow."),
+                "The host filter stays on, and so does the list of refused paths (exec, attach), as with kubectl proxy.".to_owned(),
+            ],
+            "writes",
+            vec![Effect::StartProxy { epoch: self.connection.epoch, wide: true }],
+        )));
+    }
+
+    /// News of the API proxy.
+    pub(super) fn take_proxy(&mut self, now: Option<ProxyStatus>) {
+        let before = self.sessions.running_proxy().map(|p| p.address.clone());
+        match &now {
+            Some(ProxyStatus { ended: Some(why), .. }) if before.is_some() && !why.is_empty() => {
+                let text = format!("the API proxy ended: {why}");
+                self.notify(Tone::Fault, text);
+            }
+            Some(proxy) if proxy.ended.is_none() && before.as_ref() != Some(&proxy.address) => {
+                let how = if proxy.openness.narrow { ", for GET and HEAD alone" } else { "" };
+                let text = format!("the API proxy is on {}{how}", proxy.address);
+                self.notify(Tone::Done, text);
+            }
+            _ => {}
+        }
+        self.sessions.proxy = now;
+    }
+
+    /// The URL of a path of the API behind the running proxy.
+    pub fn proxied(&self, path: &str) -> Option<String> {
+        let proxy = self.sessions.running_proxy()?;
+        Some(format!("http://{}{path}", proxy.address))
+    }
+
     /// Keys on the page of sessions.
     pub(super) fn act_sessions(&mut self, action: Action) -> Option<Vec<Effect>> {
         let selected = self.sessions.selected().map(|f| (f.id, f.spec.target.clone()));
@@ -363,6 +440,7 @@ impl App {
                 Some(self.copy(&text))
             }
             (Action::Open, _) => Some(self.open_forward()),
+            (Action::Proxy, _) => Some(self.toggle_proxy()),
             (Action::Sessions, _) => {
                 self.overlays.pop();
                 Some(vec![])

@@ -128,6 +128,8 @@ impl Effects {
                 }
             }
             Effect::Resolve { .. } => {}
+            Effect::StartProxy { .. } => {}
+            Effect::StopProxy => {}
             Effect::Examine { .. } => {}
             Effect::StartForwards { .. } => {}
             Effect::StopForwards { .. } => {}

@@ -36,16 +36,19 @@ const ROWS: usize = 20;
 
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, body: Rect) {
     let forwards = &app.sessions.forwards;
-    let rows = size(forwards.len().clamp(1, ROWS)).saturating_add(2 + FOOT);
+    let above = if app.sessions.proxy.is_some() { 2 } else { 0 };
+    let rows = size(forwards.len().clamp(1, ROWS)).saturating_add(2 + FOOT + above);
     let title = format!("Forwards {}", forwards.len());
     let inner = page::open(pen, body, COLUMNS, rows, &Spans::of(Role::TitleFocused, title));
     if forwards.is_empty() {
+        let inner = proxy(pen, app, inner);
         let told = "Nothing is forwarded. Select a Service, an endpoint or a pod and press f.";
         let key = pen.look.key(crate::app::Mode::Browse, crate::app::Action::Forward).unwrap_or_default();
         let told = told.replace("press f", &format!("press {key}"));
         pen.spans(inner, &Spans::of(Role::Dim, told), None);
         return;
     }
+    let inner = proxy(pen, app, inner);
     let foot = FOOT.min(inner.height.saturating_sub(3));
     let list = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1 + foot), ..inner };
     pen.drawn.viewport.overlay_rows = usize::from(list.height);
@@ -69,6 +72,33 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, body: Rect) {
     if let Some(forward) = app.sessions.selected() {
         about(pen, app, forward, foot);
     }
+}
+
+/// A line about the API proxy, if there is one. The room below it.
+fn proxy(pen: &mut Pen<'_>, app: &App, inner: Rect) -> Rect {
+    let Some(proxy) = &app.sessions.proxy else { return inner };
+    let (role, state) = match &proxy.ended {
+        None if proxy.openness.narrow => (Role::Ok, "GET and HEAD alone".to_owned()),
+        None => (Role::Warn, "everything that kubectl proxy passes".to_owned()),
+        Some(why) => (Role::Dim, format!("ended {}", clean(why))),
+    };
+    let spans = Spans::of(Role::Title, "API proxy ")
+        .and(Role::Name, clean(&proxy.address).into_owned())
+        .and(role, format!("  {state}"))
+        .and(
+            Role::Text,
+            format!(
+                "  {} requests, {} refused, {} failed, {} open; {} down, {} up",
+                proxy.requests,
+                proxy.rejected,
+                proxy.failed,
+                proxy.open,
+                bytes(proxy.down),
+                bytes(proxy.up)
+            ),
+        );
+    pen.spans(Rect { height: 1.min(inner.height), ..inner }, &spans, None);
+    super::pane::below(inner, 2)
 }
 
 fn layout(forwards: &[ForwardStatus], room: u16) -> Layout {

@@ -10,6 +10,7 @@ use crate::app::{Action, App, Target, Viewpoint};
 use crate::config::theme::Role;
 use crate::model::session::ForwardState;
 use crate::model::snapshot::LoadEntry;
+use crate::model::text::clean;
 use crate::model::time::age;
 use crate::model::{Kind, Load};
 
@@ -105,8 +106,19 @@ fn sessions(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
 }
 
 fn badges(app: &App) -> Vec<Word> {
+    let mut badges = Vec::new();
+    if let Some(proxy) = app.sessions.running_proxy() {
+        let mode = if proxy.openness.narrow { "read-only proxy" } else { "PROXY" };
+        badges.push((
+            Spans::of(Role::BadgeWarn, format!(" {mode} {} ", clean(&proxy.address))),
+            Some(Action::Sessions),
+        ));
+    }
     let insecure = app.connection.identity.as_ref().is_some_and(|i| i.insecure);
-    if insecure { vec![(Spans::of(Role::BadgeWarn, " insecure TLS "), None)] } else { vec![] }
+    if insecure {
+        badges.push((Spans::of(Role::BadgeWarn, " insecure TLS "), None));
+    }
+    badges
 }
 
 /// How fresh what is shown is: the worst of the watches that everything depends on.

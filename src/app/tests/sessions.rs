@@ -1,6 +1,7 @@
 //! Forwards from the keyboard: one key starts and stops, several ports ask once, what is exposed asks for a word.
 
 use super::*;
+use crate::model::proxy::{Openness, ProxyStatus};
 use crate::model::session::{ForwardId, ForwardSpec, ForwardState, ForwardStatus, Rates};
 use crate::model::target::{PortWish, Target as ForwardTarget};
 
@@ -167,4 +168,43 @@ fn what_has_no_pod_says_so() {
     app.update(Message::Snapshot(Arc::new(ClusterSnapshot { epoch: 1, ..snapshot })));
     assert!(press(&mut app, &[Action::Forward]).is_empty());
     assert!(app.notices.back().is_some_and(|n| n.text.contains("ExternalName")), "{:?}", app.notices);
+}
+
+fn proxy(narrow: bool) -> ProxyStatus {
+    ProxyStatus {
+        address: "127.0.0.1:8001".into(),
+        openness: Openness { narrow, ..Openness::default() },
+        started: samples::now(),
+        requests: 3,
+        open: 0,
+        rejected: 1,
+        failed: 0,
+        up: 0,
+        down: 900,
+        last_error: None,
+        ended: None,
+    }
+}
+
+#[test]
+fn the_api_proxy_starts_narrow_and_writes_take_a_typed_word() {
+    let mut app = explorer();
+    assert_eq!(press(&mut app, &[Action::Proxy]), [Effect::StartProxy { epoch: 1, wide: false }]);
+    app.update(Message::Proxy(Some(proxy(true))));
+    assert_eq!(press(&mut app, &[Action::Proxy]), [Effect::StopProxy]);
+    assert!(press(&mut app, &[Action::ProxyWide]).is_empty());
+    type_text(&mut app, "writes");
+    assert_eq!(press(&mut app, &[Action::Accept]), [Effect::StartProxy { epoch: 1, wide: true }]);
+}
+
+#[test]
+fn behind_the_api_proxy_a_service_has_a_url() {
+    let mut app = explorer();
+    app.update(Message::Proxy(Some(proxy(true))));
+    let url = "http://127.0.0.1:8001/api/v1/namespaces/default/services/my-app:http/proxy/".to_owned();
+    let effects = press(&mut app, &[Action::Open]);
+    assert_eq!(effects, [Effect::OpenUrl { url: url.clone() }]);
+    press(&mut app, &[Action::CopyMenu]);
+    let Some(Overlay::Picker(picker)) = app.overlays.last() else { panic!("a menu") };
+    assert!(picker.entries.iter().any(|e| e.label == url), "{:?}", picker.entries);
 }
