@@ -4,6 +4,7 @@
 //! print what `model` says.
 
 pub mod args;
+pub mod check;
 pub mod explore;
 pub mod facts;
 pub mod failure;

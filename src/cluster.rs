@@ -15,6 +15,7 @@ pub mod error;
 pub mod exec;
 pub mod kubeconfig;
 pub mod objects;
+pub mod podport;
 pub mod session;
 pub mod slim;
 pub mod store;

@@ -7,6 +7,7 @@ pub mod clipboard;
 pub mod clock;
 pub mod effects;
 pub mod input;
+pub mod live;
 pub mod run;
 pub mod terminal;
 

@@ -238,6 +238,9 @@ pub enum Command {
         /// Services or pods (web, svc/web, pod/web-0, shop/web); all Services without one
         #[arg(value_name = "SERVICE|POD")]
         names: Vec<String>,
+        /// The state of the DNS server instead: pods, Corefile, version, what it counts
+        #[arg(long, conflicts_with = "names")]
+        health: bool,
         /// How it is printed.
         #[command(flatten)]
         output: Output,
@@ -254,6 +257,8 @@ pub enum Command {
     },
     /// What a name resolves to, asked of the cluster's own DNS or computed, as a pod would find it
     Resolve(dns::Resolve),
+    /// What the cluster's DNS says against what the API's objects make it say
+    Check(dns::Check),
     /// Environment variables that containers have, and those they lack until a restart
     Env {
         /// Pods (web-0, pod/web-0, shop/web-0); all without one

@@ -90,6 +90,11 @@ impl Cluster {
         &self.client.target().namespace
     }
 
+    /// Facts that were gathered otherwise, as everything here uses them.
+    pub fn facts_of(&self, snapshot: ClusterSnapshot) -> Facts {
+        self.facts(Arc::new(snapshot))
+    }
+
     /// The connection to the API server.
     pub fn client(&self) -> &Client {
         &self.client
@@ -389,7 +394,7 @@ fn lost_connection(facts: &Facts, needs: &Needs) -> Option<Problem> {
 }
 
 /// An error of the API server or the way to it.
-fn failed(error: ApiError) -> Failure {
+pub fn failed(error: ApiError) -> Failure {
     let exit = match error.kind {
         ApiErrorKind::Config => Exit::Usage,
         ApiErrorKind::Forbidden { .. } | ApiErrorKind::Unauthorized | ApiErrorKind::Credential => {

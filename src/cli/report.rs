@@ -3,6 +3,7 @@
 //! What it is: the forms, and what a watch prints when something changed. What it is not: it knows no Kubernetes; a
 //! [`Report`] says what its rows are. The JSON is `kdisco/v1`: fields are added, never renamed or removed.
 
+pub mod check;
 pub mod dns;
 pub mod endpoints;
 pub mod env;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::args::dns::Resolve;
+use super::args::dns::{Resolve, Way};
 use super::args::{Explore, Origin};
 use super::explore::start_demo;
 use super::facts::{self, Facts, Needs};
@@ -19,6 +19,10 @@ use super::live::Cluster;
 use super::names::Query;
 use super::report::lookup::{self, Around};
 use super::run::{Stop, block_on};
+
+pub(super) mod exec;
+pub(super) mod live;
+
 use crate::model::dns::input;
 use crate::model::dns::{self, Libc, LiveLookup, Mode, Question, RecordType};
 use crate::model::{Kind, ObjectKey, Pod, Text};
@@ -66,9 +70,15 @@ async fn in_cluster(
     let kubeconfig = demo.as_ref().map(|demo| demo.kubeconfig().to_owned());
     let work = async {
         let cluster = Cluster::open(explore, kubeconfig, &Query::all(explore)).await?;
+        let own = explore.namespaces().first().copied().unwrap_or(cluster.namespace()).to_owned();
+        if resolve.via == Way::Exec {
+            return exec::run(&cluster, resolve, wanted, &own, out).await;
+        }
+        if !resolve.predict {
+            return live::run(&cluster, resolve, wanted, &own, out).await;
+        }
         let facts = cluster.world(&namespaces(wanted)).await?;
-        let own = cluster.namespace();
-        predict(resolve, &facts, wanted, explore.namespaces().first().copied().or(Some(own)), out)
+        predict(resolve, &facts, wanted, Some(&own), out)
     };
     tokio::select! {
         result = work => result,

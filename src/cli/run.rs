@@ -95,12 +95,14 @@ fn command(args: Args) -> Result<Exit, Stop> {
     let exit = match command {
         Command::Services { names, output } => list(&explore, &names, &List::Services, output, out)?,
         Command::Endpoints { names, output } => list(&explore, &names, &List::Endpoints, output, out)?,
-        Command::Dns { names, output } => list(&explore, &names, &List::Dns, output, out)?,
+        Command::Dns { health: true, output, .. } => super::check::health(&explore, output, out)?,
+        Command::Dns { names, output, .. } => list(&explore, &names, &List::Dns, output, out)?,
         Command::Env { names, container, show_secrets, output } => {
             list(&explore, &names, &List::Env { container, show_secrets }, output, out)?
         }
         Command::Resolvconf { names, output } => list(&explore, &names, &List::ResolvConf, output, out)?,
         Command::Resolve(resolve) => super::resolve::run(&explore, &resolve, out)?,
+        Command::Check(check) => super::check::run(&explore, &check, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);

@@ -197,25 +197,42 @@ impl<C: Connect> Resolver<C> {
     }
 
     /// Looks a name up: from a pod as its library would, else the name as it stands.
-    pub async fn lookup(&self, question: Question, place: Option<&Place>, libc: Libc) -> LiveLookup {
+    /// With a server all questions go to that one, else to the preferred one.
+    pub async fn lookup(
+        &self,
+        server: Option<usize>,
+        question: Question,
+        place: Option<&Place>,
+        libc: Libc,
+    ) -> LiveLookup {
         match place {
-            None => self.absolute(question, libc).await,
-            Some(place) => self.searched(question, place, libc).await,
+            None => self.absolute(server, question, libc).await,
+            Some(place) => self.searched(server, question, place, libc).await,
         }
     }
 
     /// The questions of one step, asked together as `getaddrinfo` does.
-    async fn step(&self, name: &str, kinds: &[RecordType], search: Option<&Text>) -> Vec<LiveStep> {
-        let mut steps = join_all(kinds.iter().map(|kind| self.ask(name, *kind))).await;
+    async fn step(
+        &self,
+        server: Option<usize>,
+        name: &str,
+        kinds: &[RecordType],
+        search: Option<&Text>,
+    ) -> Vec<LiveStep> {
+        let one = async |kind: RecordType| match server {
+            Some(server) => self.ask_one(server, name, kind).await,
+            None => self.ask(name, kind).await,
+        };
+        let mut steps = join_all(kinds.iter().map(|kind| one(*kind))).await;
         for step in &mut steps {
             step.search = search.cloned();
         }
         steps
     }
 
-    async fn absolute(&self, question: Question, libc: Libc) -> LiveLookup {
+    async fn absolute(&self, server: Option<usize>, question: Question, libc: Libc) -> LiveLookup {
         let mut out = LiveLookup::unasked(question, None, libc, Mode::Live);
-        out.steps = self.step(&dotted(&out.question.name), &out.question.kinds(), None).await;
+        out.steps = self.step(server, &dotted(&out.question.name), &out.question.kinds(), None).await;
         let (_, addresses) = taken(&lower(&dotted(&out.question.name)), &halves(&out.steps), Libc::Glibc);
         let replied = || out.steps.iter().filter_map(|s| s.reply.as_ref().ok());
         let best = replied().find(|r| !r.answers.is_empty()).or_else(|| replied().next());
@@ -229,7 +246,13 @@ impl<C: Connect> Resolver<C> {
         out
     }
 
-    async fn searched(&self, question: Question, place: &Place, libc: Libc) -> LiveLookup {
+    async fn searched(
+        &self,
+        server: Option<usize>,
+        question: Question,
+        place: &Place,
+        libc: Libc,
+    ) -> LiveLookup {
         let mut out = LiveLookup::unasked(question, Some(place.pod.clone()), libc, Mode::Live);
         if out.question.kind.is_none()
             && let Some((addresses, why)) = without_dns(&out.question.name, place, libc)
@@ -255,7 +278,7 @@ impl<C: Connect> Resolver<C> {
         while let Some(query) = walk.next().cloned() {
             let domain = query.via.and_then(|i| list.get(i));
             // The library does not ask a name that is too long, and goes on.
-            let steps = self.step(&query.name, &kinds, domain).await;
+            let steps = self.step(server, &query.name, &kinds, domain).await;
             let unasked = steps.iter().all(|s| matches!(s.reply, Err(LiveFailure::NotAsked(_))));
             let reply = if unasked {
                 Reply::NxDomain

@@ -80,21 +80,21 @@ fn place(node_known: bool) -> Place {
 #[tokio::test]
 async fn a_search_list_is_walked_as_the_library_does() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
-    let found = resolver.lookup(Question::addresses("db"), Some(&place(true)), Libc::Glibc).await;
+    let found = resolver.lookup(None, Question::addresses("db"), Some(&place(true)), Libc::Glibc).await;
     assert_eq!(found.outcome.addresses, ["10.0.0.7".parse::<IpAddr>().unwrap()]);
     assert_eq!(found.steps.len(), 2, "A and AAAA of the first domain");
     assert_eq!(found.steps[0].search.as_deref(), Some("shop.svc.z"));
     assert_eq!(found.steps[0].server.as_deref(), Some("dns-0:53"));
     // `db.shop` is found by the second domain; `nope` by none, and last as it stands.
-    let found = resolver.lookup(Question::addresses("nope"), Some(&place(true)), Libc::Glibc).await;
+    let found = resolver.lookup(None, Question::addresses("nope"), Some(&place(true)), Libc::Glibc).await;
     let names: Vec<&str> = found.steps.iter().step_by(2).map(|s| &*s.name).collect();
     assert_eq!(names, ["nope.shop.svc.z.", "nope.svc.z.", "nope.z.", "nope."]);
     assert_eq!(found.outcome.error.as_deref(), Some("Name or service not known"));
     assert_eq!(found.outcome.rcode.unwrap().to_string(), "NXDOMAIN");
     // The name of a namespace is an empty answer: musl stops there.
-    let stopped = resolver.lookup(Question::addresses("shop"), Some(&place(true)), Libc::Musl).await;
+    let stopped = resolver.lookup(None, Question::addresses("shop"), Some(&place(true)), Libc::Musl).await;
     assert_eq!((stopped.steps.len(), stopped.outcome.error.as_deref()), (4, Some("Name does not resolve")));
-    let failed = resolver.lookup(Question::addresses("broken"), Some(&place(true)), Libc::Musl).await;
+    let failed = resolver.lookup(None, Question::addresses("broken"), Some(&place(true)), Libc::Musl).await;
     assert_eq!((failed.steps.len(), failed.outcome.error.as_deref()), (2, Some("Try again")));
 }
 
@@ -102,7 +102,7 @@ async fn a_search_list_is_walked_as_the_library_does() {
 async fn addresses_and_the_hosts_file_need_no_server() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     for name in ["web-0", "fd00::1"] {
-        let found = resolver.lookup(Question::addresses(name), Some(&place(true)), Libc::Glibc).await;
+        let found = resolver.lookup(None, Question::addresses(name), Some(&place(true)), Libc::Glibc).await;
         assert_eq!((found.outcome.addresses.len(), found.steps.len()), (1, 0), "{name}");
     }
     assert_eq!(resolver.connect().opened.load(Ordering::Relaxed), 0);
@@ -111,7 +111,7 @@ async fn addresses_and_the_hosts_file_need_no_server() {
 #[tokio::test]
 async fn what_the_node_adds_is_said_to_be_unknown() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
-    let found = resolver.lookup(Question::addresses("nope"), Some(&place(false)), Libc::Glibc).await;
+    let found = resolver.lookup(None, Question::addresses("nope"), Some(&place(false)), Libc::Glibc).await;
     assert!(found.outcome.caveat.unwrap().contains("node's own search domains"));
 }
 
@@ -133,7 +133,7 @@ async fn where_one_server_is_gone_the_next_is_asked_and_named() {
     assert_eq!(step.server.as_deref(), Some("dns-1:53"));
     assert!(step.reply.is_ok());
     let none = resolver(Servers::of(vec![None]));
-    let found = none.lookup(Question::addresses("db."), None, Libc::Glibc).await;
+    let found = none.lookup(None, Question::addresses("db."), None, Libc::Glibc).await;
     assert_eq!(found.outcome.rcode, None);
     assert_eq!(found.outcome.error.as_deref(), Some("the pod is gone"));
 }
@@ -171,8 +171,8 @@ async fn names_that_can_not_be_asked_are_told() {
 async fn records_are_searched_by_glibc_and_not_by_musl() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     let srv = || Question::of("db", RecordType::SRV);
-    let glibc = resolver.lookup(srv(), Some(&place(true)), Libc::Glibc).await;
+    let glibc = resolver.lookup(None, srv(), Some(&place(true)), Libc::Glibc).await;
     assert_eq!(glibc.steps[0].name, "db.shop.svc.z.");
-    let musl = resolver.lookup(srv(), Some(&place(true)), Libc::Musl).await;
+    let musl = resolver.lookup(None, srv(), Some(&place(true)), Libc::Musl).await;
     assert_eq!(musl.steps.iter().map(|s| &*s.name).collect::<Vec<_>>(), ["db."]);
 }

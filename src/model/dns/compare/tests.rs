@@ -2,7 +2,6 @@ use super::*;
 use crate::model::ClusterSnapshot;
 use crate::model::dns::LiveFailure;
 use crate::model::samples::{facts, service, snapshot};
-use crate::model::{ClusterSnapshot, NamespaceScope};
 
 fn reply(rcode: Rcode, answers: Vec<Record>, authority: Option<Record>) -> LiveReply {
     LiveReply { rcode: rcode.into(), answers, authority, additional: vec![], authoritative: true }
