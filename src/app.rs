@@ -39,8 +39,12 @@ pub use problem::Problem;
 pub use state::{Connection, Layout, MainView, Notice, Pane, Tone, Viewpoint};
 pub use table::{Column, Row, Table};
 
+use crate::model::dns::{self, DnsHealth};
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Pod, ServiceFacts, Text, env};
+
+/// Where the pods are that serve the cluster's DNS.
+const DNS_NAMESPACE: &str = "kube-system";
 
 /// The whole state of the explorer.
 #[derive(Debug, Default)]
@@ -69,6 +73,8 @@ pub struct App {
     pub environment: environment::EnvironmentView,
     /// The forwards and the API proxy.
     pub sessions: sessions::Sessions,
+    /// The pods that serve the cluster's DNS, as far as they are known.
+    pub dns_health: DnsHealth,
     /// Names asked about.
     pub lookups: lookups::Lookups,
     /// The last look into a container.
@@ -265,6 +271,7 @@ impl App {
         self.look = None;
         self.planning = None;
         self.lookups = lookups::Lookups::default();
+        self.dns_health = DnsHealth::default();
         self.pod_demand.clear();
         self.fetches.clear();
         self.services.cursor.reset();
@@ -288,11 +295,37 @@ impl App {
 
     fn take_snapshot(&mut self, snapshot: Arc<ClusterSnapshot>) -> Vec<Effect> {
         if snapshot.epoch == self.connection.epoch {
-            self.snapshot = snapshot;
+            let before = std::mem::replace(&mut self.snapshot, snapshot);
+            self.refresh_dns_health(&before);
             self.relist();
             self.refresh_picker();
         }
         vec![]
+    }
+
+    /// Reads again how the cluster's DNS is, if what tells it changed.
+    fn refresh_dns_health(&mut self, before: &ClusterSnapshot) {
+        let (old, new) = (before.pods.get(DNS_NAMESPACE), self.snapshot.pods.get(DNS_NAMESPACE));
+        let same_pods = match (old, new) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            (None, None) => true,
+            _ => false,
+        };
+        let same_load = before.load(Kind::Pod, DNS_NAMESPACE) == self.snapshot.load(Kind::Pod, DNS_NAMESPACE);
+        if same_pods && same_load && Arc::ptr_eq(&before.config_maps, &self.snapshot.config_maps) {
+            return;
+        }
+        // Only what concerns the servers: an index of everything would cost more than it tells.
+        let service = self.snapshot.service(&ObjectKey::new(DNS_NAMESPACE, "kube-dns")).cloned();
+        let small = ClusterSnapshot {
+            services: Arc::new(service.into_iter().collect()),
+            pods: new.map(|pods| (Text::from(DNS_NAMESPACE), pods.clone())).into_iter().collect(),
+            config_maps: self.snapshot.config_maps.clone(),
+            loads: self.snapshot.loads.clone(),
+            ..ClusterSnapshot::default()
+        };
+        let metrics = std::mem::take(&mut self.dns_health.metrics);
+        self.dns_health = DnsHealth { metrics, ..DnsHealth::of(&small, &dns::Cluster::new(&small)) };
     }
 
     /// Looks at other namespaces.
@@ -325,6 +358,10 @@ impl App {
             if let Viewpoint::Container { pod, .. } = &self.viewpoint {
                 wanted.insert(Some(pod.namespace.clone()));
             }
+        }
+        // How the cluster's DNS is stands in the top line.
+        if !self.is_saved() && !wanted.contains(&None) {
+            wanted.insert(Some(DNS_NAMESPACE.into()));
         }
         if wanted.is_empty() || wanted == self.pod_demand {
             return None;

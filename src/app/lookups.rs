@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::dns::forms::shortest;
-use crate::model::dns::live::{LiveFailure, LiveLookup, LiveStep, Question};
-use crate::model::dns::{self, Libc, Record, RecordType};
+use crate::model::dns::{self, Comparison, Libc, LiveLookup, Question, Record, RecordType, Verdict};
 use crate::model::doctor::{self, Asker, Diagnosis, Extra};
 use crate::model::time::Timestamp;
 use crate::model::{ObjectKey, Text};
@@ -50,6 +49,8 @@ pub struct Asked<T> {
 pub struct Mark {
     /// The verdict.
     pub verdict: MarkVerdict,
+    /// The likely reason, where it is not equal.
+    pub why: Option<String>,
     /// Who was asked.
     pub server: Text,
     /// Milliseconds from question to reply.
@@ -115,7 +116,8 @@ impl App {
         let id = self.id();
         self.lookups.asking = Some(id);
         for key in &asked {
-            let asking = Mark { verdict: MarkVerdict::Asking, server: "".into(), millis: 0, at: self.now };
+            let asking =
+                Mark { verdict: MarkVerdict::Asking, why: None, server: "".into(), millis: 0, at: self.now };
             self.lookups.marks.insert(key.clone(), asking);
         }
         let questions = asked.into_iter().map(|(name, kind)| Question::of(name, kind)).collect();
@@ -223,9 +225,10 @@ impl App {
                 self.refused(problem);
             }
             Ok(all) => {
-                for step in all.iter().filter_map(|lookup| lookup.steps.last()) {
+                let cluster = dns::Cluster::new(&self.snapshot);
+                for step in all.into_iter().filter_map(|mut lookup| lookup.steps.pop()) {
                     let key = (step.name.to_ascii_lowercase(), step.kind);
-                    let mark = self.mark(step, at);
+                    let mark = Self::mark(&cluster.compare(step), at);
                     self.lookups.marks.insert(key, mark);
                 }
                 self.lookups.marks.retain(|_, mark| mark.verdict != MarkVerdict::Asking);
@@ -248,42 +251,36 @@ impl App {
         let text = match counts {
             [equal, 0, 0] => format!("the cluster's DNS answers as predicted: {equal} records equal"),
             [equal, different, 0] => format!("{equal} records equal, {different} different"),
-            [equal, different, failed] => {
-                format!("{equal} records equal, {different} different, {failed} without an answer")
+            [equal, different, open] => {
+                format!("{equal} records equal, {different} different, {open} could not be compared")
             }
         };
-        let tone = if counts[1] + counts[2] == 0 { Tone::Done } else { Tone::Fault };
+        let tone = match counts {
+            [_, 0, 0] => Tone::Done,
+            [_, 0, _] => Tone::Note,
+            _ => Tone::Fault,
+        };
         self.notify(tone, text);
     }
 
-    /// Compares one live answer with the records that the pane predicts.
-    fn mark(&self, step: &LiveStep, at: Timestamp) -> Mark {
-        let mut expected: Vec<String> = self
-            .panes
-            .records
-            .iter()
-            .filter(|r| r.kind == step.kind && r.name.eq_ignore_ascii_case(&step.name))
-            .map(|r| r.data.to_ascii_lowercase())
-            .collect();
-        let verdict = match &step.reply {
-            Err(LiveFailure::Undetermined(why) | LiveFailure::NotAsked(why)) => {
-                MarkVerdict::Failed(why.clone())
+    /// What one live answer comes to beside the prediction.
+    fn mark(comparison: &Comparison, at: Timestamp) -> Mark {
+        let live = &comparison.live;
+        let why = comparison.why.clone();
+        let verdict = match (comparison.verdict, &live.reply) {
+            (Verdict::Equal, _) => MarkVerdict::Equal,
+            (Verdict::Different, Ok(reply)) if !reply.answers.is_empty() => {
+                let said: Vec<&str> = reply.answers.iter().map(|r| r.data.as_str()).collect();
+                MarkVerdict::Different(said.join(", "))
             }
-            Err(failure) => MarkVerdict::Failed(failure.to_string()),
-            Ok(reply) => {
-                let found = reply.answers.iter().filter(|r| r.kind == step.kind);
-                let mut found: Vec<String> = found.map(|r| r.data.to_ascii_lowercase()).collect();
-                expected.sort();
-                found.sort();
-                match () {
-                    () if found == expected => MarkVerdict::Equal,
-                    () if found.is_empty() => MarkVerdict::Different(reply.rcode.to_string()),
-                    () => MarkVerdict::Different(found.join(", ")),
-                }
+            (Verdict::Different, Ok(reply)) => MarkVerdict::Different(reply.rcode.to_string()),
+            (_, Err(failure)) => MarkVerdict::Failed(failure.to_string()),
+            (Verdict::Unverifiable, _) => {
+                MarkVerdict::Failed(why.clone().unwrap_or_else(|| "it can't be compared".to_owned()))
             }
         };
-        let millis = step.took.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        Mark { verdict, server: step.server.clone().unwrap_or_default(), millis, at }
+        let millis = live.took.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        Mark { verdict, why, server: live.server.clone().unwrap_or_default(), millis, at }
     }
 
     /// What the server said to a record, if it was asked.

@@ -457,7 +457,7 @@ impl App {
     }
 
     /// Whether a saved file is shown, with no cluster behind it.
-    pub(super) fn is_saved(&self) -> bool {
+    pub fn is_saved(&self) -> bool {
         self.connection.identity.as_ref().is_some_and(|i| i.file.is_some())
     }
 

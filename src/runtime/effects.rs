@@ -2,6 +2,7 @@
 //! message. Dropping [`Effects`] stops everything that it started.
 
 mod cure;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +70,8 @@ struct Current {
     /// What was asked for before the connection stood.
     pods: BTreeSet<Option<Text>>,
     scope: Option<NamespaceScope>,
+    /// The way to the cluster's DNS.
+    names: Arc<names::Names>,
 }
 
 /// The world outside of the state machine.
@@ -127,7 +130,11 @@ impl Effects {
                     self.tasks.spawn(cure::restart(client, plan, may, self.messages.clone()));
                 }
             }
-            Effect::Resolve { .. } => {}
+            Effect::Resolve { id, epoch, questions, from, libc } => {
+                let names = self.current().names.clone();
+                let asked = names::Asked { questions, from, libc };
+                self.ask(epoch, |client| names::resolve(names, client, id, asked));
+            }
             Effect::StartProxy { .. } => {}
             Effect::StopProxy => {}
             Effect::Examine { .. } => {}

@@ -30,7 +30,7 @@ use super::widgets::table::{Cell, Column, Layout};
 use super::widgets::text::{Cut, width};
 
 /// Columns of what the server said.
-const LIVE: usize = 18;
+const LIVE: usize = 12;
 /// Rows from which every form of the name has a line of its own.
 const WITH_FORMS: u16 = 14;
 /// Rows from which the best one has.
@@ -250,7 +250,7 @@ fn live(app: &App, record: &Record) -> Option<(Role, Glyph, String)> {
     let ago = age(Some(mark.at), app.now);
     Some(match &mark.verdict {
         MarkVerdict::Asking => (Role::Dim, Glyph::Unknown, "asking".to_owned()),
-        MarkVerdict::Equal => (Role::Ok, Glyph::Check, format!("{} ms, {ago} ago", mark.millis)),
+        MarkVerdict::Equal => (Role::Ok, Glyph::Check, format!("{} ms {ago}", mark.millis)),
         MarkVerdict::Different(what) => (Role::Bad, Glyph::Cross, what.clone()),
         MarkVerdict::Failed(why) => (Role::Warn, Glyph::Doubt, why.clone()),
     })
@@ -263,7 +263,10 @@ fn live_sentence(app: &App, record: &Record) -> String {
     match &mark.verdict {
         MarkVerdict::Asking => "; asking the server".to_owned(),
         MarkVerdict::Equal => format!("; {ago} ago {} said the same in {} ms", mark.server, mark.millis),
-        MarkVerdict::Different(what) => format!("; {ago} ago {} said {what}", mark.server),
+        MarkVerdict::Different(what) => {
+            let why = mark.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            format!("; {ago} ago {} said {what}{why}", mark.server)
+        }
         MarkVerdict::Failed(why) => format!("; {ago} ago the server could not be asked: {why}"),
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, row: Rect) {
     left.extend(place(pen, app, room));
     left.extend(badges(app));
     left.push((state(pen, app), None));
+    left.extend(dns(pen, app, room));
     left.extend(sessions(pen, app, room));
     let mut x = row.x.saturating_add(1);
     for (spans, action) in &left {
@@ -83,6 +84,28 @@ fn place(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
     } else {
         vec![(name.and(Role::Dim, crumb), open), (Spans::of(Role::Name, scope), Some(Action::Namespaces))]
     }
+}
+
+/// How many of the pods that serve DNS are ready. Nothing where they may not be seen.
+fn dns(pen: &Pen<'_>, app: &App, room: usize) -> Option<Word> {
+    let health = &app.dns_health;
+    if room < 100 || app.is_saved() || (health.servers.is_empty() && health.unknown.is_some()) {
+        return None;
+    }
+    let (ready, all) = (health.ready(), health.servers.len());
+    // Before anything is known nothing is told.
+    if all == 0 && !app.snapshot.load(Kind::Pod, "kube-system").is_some_and(Load::is_live) {
+        return None;
+    }
+    let (role, glyph) = match (ready, all) {
+        (0, _) => (Role::Bad, Glyph::Ending),
+        (r, a) if r < a => (Role::Warn, Glyph::Partly),
+        _ => (Role::Ok, Glyph::Ready),
+    };
+    Some((
+        Spans::of(role, format!("{} ", pen.glyph(glyph))).and(Role::Text, format!("dns {ready}/{all}")),
+        None,
+    ))
 }
 
 /// What runs: how many forwards, and whether one of them is in trouble.
