@@ -5,3 +5,4 @@
 //! it. The runtime and the command line may use it; it uses `model` and `wire`.
 
 pub mod registry;
+pub mod stream;

@@ -31,7 +31,10 @@ fn read(bytes: &[u8], sizes: &[usize]) -> Result<(Vec<Vec<u8>>, Vec<Event>), Err
         while let Some(event) = decoder.next(&mut input)? {
             match event {
                 Event::Piece { first: true, payload } => messages.push(payload.to_vec()),
-                Event::Piece { payload, .. } => messages.last_mut().unwrap().extend_from_slice(&payload),
+                Event::Piece { payload, .. } => match messages.last_mut() {
+                    Some(message) => message.extend_from_slice(&payload),
+                    None => messages.push(payload.to_vec()),
+                },
                 other => others.push(other),
             }
         }
