@@ -170,6 +170,12 @@ impl App {
                 self.resolved(id, result);
                 vec![]
             }
+            Message::DnsMetrics { epoch, metrics } => {
+                if epoch == self.connection.epoch {
+                    self.dns_health.metrics = metrics;
+                }
+                vec![]
+            }
             Message::Examined { id, result } => {
                 self.examined(id, *result);
                 vec![]

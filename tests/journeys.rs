@@ -151,3 +151,25 @@ async fn a_secret_is_read_only_when_it_is_asked_for() {
     explorer.sees("hidden again", |s| !s.contains("MYSQL_ROOT_PASSWORD=")).await;
     explorer.quits().await;
 }
+
+#[tokio::test]
+async fn the_clusters_dns_answers_as_predicted() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/my-app<enter>");
+    explorer.sees("the endpoints", |s| s.contains("3/3 ready")).await;
+    explorer.sees("the servers", |s| line(s, "kdisco").contains("dns 2/2")).await;
+    explorer.press("r");
+    explorer
+        .sees("equal records", |s| {
+            s.contains("records equal, 0 different") || s.contains("answers as predicted")
+        })
+        .await;
+    explorer.press(":resolve mysql.default srv<enter>");
+    explorer
+        .sees("a trace by port-forward", |s| s.contains("by port-forward") && s.contains("mysql.default"))
+        .await;
+    explorer.press("<esc>3<enter>");
+    explorer.sees("the servers' page", |s| s.contains("Servers, 2 of 2 ready")).await;
+    explorer.quits().await;
+}

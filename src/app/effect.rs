@@ -73,6 +73,11 @@ pub enum Effect {
         /// The library whose walk is imitated.
         libc: Libc,
     },
+    /// Read what the cluster's DNS servers count of themselves.
+    DnsMetrics {
+        /// By which connection.
+        epoch: u64,
+    },
     /// Find out why a name does not resolve or connect.
     Examine {
         /// Number of this examination.

@@ -50,6 +50,10 @@ impl App {
             Action::Container => self.next_container(),
             Action::Detail if self.selected_namespace().is_some() => {
                 self.overlays.push(Overlay::Detail { offset: 0 });
+                // What the servers count is read only for those who look.
+                if self.focus == Pane::Dns && !self.is_saved() {
+                    return vec![Effect::DnsMetrics { epoch: self.connection.epoch }];
+                }
             }
             Action::Filter => {
                 if !self.searches_environment() {

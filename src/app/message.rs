@@ -1,9 +1,9 @@
 //! What happens to the program: everything that reaches [`super::App::update`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::dns::live::LiveLookup;
+use crate::model::dns::{LiveLookup, Metrics};
 use crate::model::doctor::Diagnosis;
 use crate::model::env::Fetch;
 use crate::model::env::restart::Plan;
@@ -85,6 +85,13 @@ pub enum Message {
         id: Id,
         /// A look-up for each question, in their order.
         result: Result<Vec<LiveLookup>, Problem>,
+    },
+    /// What the cluster's DNS servers count of themselves, by pod; an error says why it can't be read.
+    DnsMetrics {
+        /// By which connection.
+        epoch: u64,
+        /// The counts.
+        metrics: BTreeMap<Text, Result<Metrics, String>>,
     },
     /// A name was examined.
     Examined {

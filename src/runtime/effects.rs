@@ -135,6 +135,7 @@ impl Effects {
                 let asked = names::Asked { questions, from, libc };
                 self.ask(epoch, |client| names::resolve(names, client, id, asked));
             }
+            Effect::DnsMetrics { epoch } => self.ask(epoch, |client| names::metrics(client, epoch)),
             Effect::StartProxy { .. } => {}
             Effect::StopProxy => {}
             Effect::Examine { .. } => {}

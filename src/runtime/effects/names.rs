@@ -58,6 +58,15 @@ impl Names {
     }
 }
 
+/// Reads what the servers count. Nothing comes of it where not even they can be found.
+pub(super) async fn metrics(client: Client, epoch: u64) -> Message {
+    let metrics = match live::surroundings(&client, &[]).await {
+        Ok(snapshot) => live::health(&client, &snapshot, &dns::Cluster::new(&snapshot)).await.metrics,
+        Err(_) => std::collections::BTreeMap::new(),
+    };
+    Message::DnsMetrics { epoch, metrics }
+}
+
 /// What is asked.
 pub(super) struct Asked {
     /// The questions.
