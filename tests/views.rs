@@ -294,8 +294,19 @@ fn states() -> Vec<App> {
             &[Action::CopyMenu],
             &[Action::Detail, Action::Bottom],
             &[Action::Filter],
+            &[Action::PaneEnvironment, Action::Detail, Action::Bottom],
+            &[Action::PaneDns, Action::Detail],
+            &[Action::PaneEnvironment, Action::Filter],
+            &[Action::Missing],
+            &[Action::Export],
+            &[Action::ForwardChoose],
+            &[Action::Sessions, Action::Down],
+            &[Action::ProxyWide],
+            &[Action::Doctor, Action::Bottom],
+            &[Action::ResolveAny],
         ] {
             let mut app = make();
+            app.update(Message::Forwards(Arc::new(hostile_forwards())));
             act(&mut app, actions);
             app.update(Message::Note("something happened that is worth a line".into()));
             if actions.contains(&Action::Filter) {
@@ -305,6 +316,16 @@ fn states() -> Vec<App> {
         }
     }
     states
+}
+
+/// Forwards with names that try to break the screen.
+fn hostile_forwards() -> Vec<ForwardStatus> {
+    let mut all = forwards();
+    let evil = "a\u{1b}[2J\u{202e}b\u{200b}数据";
+    all[0].pod = Some(evil.into());
+    all[1].last_error = Some(LastError { text: evil.into(), at: ago(1) });
+    all[2].spec.target = ForwardTarget::pod(evil, evil.repeat(40));
+    all
 }
 
 #[test]
