@@ -174,6 +174,46 @@ fn what_can_not_be_resolved_says_why() {
 }
 
 #[test]
+fn names_are_asked_live_and_compared() {
+    let home = Home::new();
+    let demo = |arguments: &[&str]| home.run(&[&["--demo"], arguments].concat());
+    let ran = demo(&["resolve", "my-app", "--from", "client-5f6d8c9b7d-q4m2t", "-o", "json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let item = &ran.json()["items"][0];
+    assert_eq!((&item["mode"], &item["outcome"]["addresses"][0]), (&"live".into(), &"10.96.14.2".into()));
+    let step = &item["steps"][0];
+    assert!(step["server"].as_str().unwrap().ends_with(":53 by port-forward"), "{step}");
+    assert!(step["millis"].as_f64().unwrap() > 0.0);
+
+    let missing = demo(&["resolve", "nope.default.svc.cluster.local", "A"]);
+    assert_eq!(missing.code, Some(1), "{missing:?}");
+    assert!(missing.out.contains("NXDOMAIN") && missing.out.contains("by port-forward"), "{missing:?}");
+    let inside = demo(&["resolve", "my-app", "--via", "exec", "--from", "client-5f6d8c9b7d-q4m2t"]);
+    assert!(inside.code == Some(0) && inside.out.starts_with("10.96.14.2\n"), "{inside:?}");
+
+    let check = demo(&["check", "-A"]);
+    assert_eq!((check.code, check.err.as_str()), (Some(0), ""), "{check:?}");
+    assert!(check.out.contains(" 0 different"), "{check:?}");
+    let one = demo(&["check", "my-app", "-o", "json"]).json();
+    assert_eq!((&one["kind"], &one["items"][0]["verdict"]), (&"CheckList".into(), &"equal".into()));
+
+    let health = demo(&["dns", "--health"]);
+    assert!(health.code == Some(0) && health.out.contains("CoreDNS"), "{health:?}");
+}
+
+#[test]
+fn without_the_right_to_ask_it_says_which_and_what_else_can_be_done() {
+    let viewer = ["--demo", "--context", "demo-viewer"];
+    let ran = Home::new().run(&[&viewer[..], &["resolve", "my-app.default"]].concat());
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.err.contains("kube-system") && ran.err.contains("--via exec"), "{ran:?}");
+    let ran = Home::new().run(&["--demo", "resolve", "my-app", "--via", "exec"]);
+    assert!(failed(&ran, 2)[0].contains("needs a pod"), "{ran:?}");
+    let ran = shop(&["check"]);
+    assert!(failed(&ran, 2)[0].contains("a saved file can't be asked"), "{ran:?}");
+}
+
+#[test]
 fn resolver_files_of_pods() {
     let list = shop(&["resolvconf", "-A", "-o", "json"]).json();
     assert_eq!(list["kind"], "ResolvConfList");

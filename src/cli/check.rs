@@ -106,7 +106,7 @@ impl Work<'_> {
     async fn server(&self, facts: &Facts) -> Result<(LiveDns, DnsHealth), Failure> {
         let around = dns::Cluster::new(&facts.snapshot);
         let mut health = DnsHealth::of(&facts.snapshot, &around);
-        if health.servers.is_empty() && health.unknown.is_none() {
+        if health.servers.is_empty() {
             // The pods of kube-system need not be among those that are checked.
             let snapshot = live::surroundings(self.cluster.client(), &[]).await.map_err(failed)?;
             health = DnsHealth::of(&snapshot, &dns::Cluster::new(&snapshot));

@@ -93,8 +93,10 @@ fn dns(pen: &Pen<'_>, app: &App, room: usize) -> Option<Word> {
         return None;
     }
     let (ready, all) = (health.ready(), health.servers.len());
-    // Before anything is known nothing is told.
-    if all == 0 && !app.snapshot.load(Kind::Pod, "kube-system").is_some_and(Load::is_live) {
+    // No server is bad news only where one is expected: some clusters have theirs elsewhere.
+    let expected = health.corefile.is_some()
+        && app.snapshot.load(Kind::Pod, "kube-system").is_some_and(Load::is_live);
+    if all == 0 && !expected {
         return None;
     }
     let (role, glyph) = match (ready, all) {

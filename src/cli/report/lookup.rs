@@ -214,7 +214,9 @@ fn text(lookup: &LiveLookup, trace: bool) -> String {
     }
     let said = outcome.error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
     let _ = writeln!(text, ": {code}{}", clean(&said));
-    let _ = writeln!(text, ";; {}", clean(&way(lookup)));
+    if lookup.mode == Mode::Predict || !lookup.steps.is_empty() {
+        let _ = writeln!(text, ";; {}", clean(&way(lookup)));
+    }
     for note in outcome.undetermined.iter().chain(&outcome.caveat) {
         let _ = writeln!(text, ";; {}", clean(note));
     }
