@@ -94,8 +94,8 @@ fn dns(pen: &Pen<'_>, app: &App, room: usize) -> Option<Word> {
     }
     let (ready, all) = (health.ready(), health.servers.len());
     // No server is bad news only where one is expected: some clusters have theirs elsewhere.
-    let expected = health.corefile.is_some()
-        && app.snapshot.load(Kind::Pod, "kube-system").is_some_and(Load::is_live);
+    let expected =
+        health.corefile.is_some() && app.snapshot.load(Kind::Pod, "kube-system").is_some_and(Load::is_live);
     if all == 0 && !expected {
         return None;
     }
