@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod check;
+pub mod environment;
 pub mod explore;
 pub mod facts;
 pub mod failure;
@@ -12,8 +13,10 @@ pub mod list;
 pub mod live;
 pub mod log;
 pub mod names;
+pub mod proxy;
 pub mod report;
 pub mod resolve;
+pub mod restart;
 pub mod run;
 
 pub use run::run;

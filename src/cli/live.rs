@@ -95,7 +95,7 @@ impl Cluster {
         self.facts(Arc::new(snapshot))
     }
 
-    /// The connection to the API server.
+    /// The connection, for requests of one's own.
     pub fn client(&self) -> &Client {
         &self.client
     }
