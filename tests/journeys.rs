@@ -173,3 +173,33 @@ async fn the_clusters_dns_answers_as_predicted() {
     explorer.sees("the servers' page", |s| s.contains("Servers, 2 of 2 ready")).await;
     explorer.quits().await;
 }
+
+#[tokio::test]
+async fn the_api_proxy_is_a_key_away_and_reads_only() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("p");
+    let screen =
+        explorer.sees("its badge", |s| line(s, "kdisco").contains("read-only proxy 127.0.0.1:")).await;
+    let address =
+        line(&screen, "kdisco").split("proxy ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let get = http(&address, "GET /api/v1/namespaces/default/services/mysql HTTP/1.1").await;
+    assert!(get.starts_with("HTTP/1.1 200") && get.contains("10.96.80.9"), "{get}");
+    let delete = http(&address, "DELETE /api/v1/namespaces/default/services/mysql HTTP/1.1").await;
+    assert!(delete.starts_with("HTTP/1.1 403"), "{delete}");
+    explorer.press("p");
+    explorer.sees("no badge", |s| !line(s, "kdisco").contains("proxy")).await;
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "the listener is closed");
+    explorer.quits().await;
+}
+
+/// One request, and the whole answer.
+async fn http(address: &str, line: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}

@@ -3,6 +3,7 @@
 
 mod cure;
 mod names;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,6 +85,7 @@ pub struct Effects {
     connecting: Option<AbortHandle>,
     /// Nothing in the cluster may be changed.
     pub read_only: bool,
+    proxies: sessions::Proxies,
     tasks: JoinSet<()>,
 }
 
@@ -101,6 +103,7 @@ impl Effects {
             current: Arc::default(),
             connecting: None,
             read_only: false,
+            proxies: sessions::Proxies::default(),
             tasks: JoinSet::new(),
         };
         (effects, receiver)
@@ -136,8 +139,12 @@ impl Effects {
                 self.ask(epoch, |client| names::resolve(names, client, id, asked));
             }
             Effect::DnsMetrics { epoch } => self.ask(epoch, |client| names::metrics(client, epoch)),
-            Effect::StartProxy { .. } => {}
-            Effect::StopProxy => {}
+            Effect::StartProxy { epoch, wide } => {
+                if let Some(client) = self.client(epoch) {
+                    self.proxies.start(client, wide, self.messages.clone(), &mut self.tasks);
+                }
+            }
+            Effect::StopProxy => self.proxies.stop(&self.messages),
             Effect::Examine { .. } => {}
             Effect::StartForwards { .. } => {}
             Effect::StopForwards { .. } => {}
