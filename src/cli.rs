@@ -7,6 +7,7 @@ pub mod args;
 pub mod explore;
 pub mod facts;
 pub mod failure;
+pub mod forward;
 pub mod list;
 pub mod live;
 pub mod log;

@@ -6,6 +6,7 @@
 pub mod clipboard;
 pub mod clock;
 pub mod effects;
+pub mod forwards;
 pub mod input;
 pub mod run;
 pub mod terminal;

@@ -48,7 +48,7 @@ pub fn run() -> ExitCode {
 
 /// Why a command ended early.
 #[derive(Debug)]
-enum Stop {
+pub(super) enum Stop {
     /// It could not do what it was asked for.
     Failure(Failure),
     /// What it printed could not be written.
@@ -99,6 +99,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
         Command::Env { names, container, show_secrets, output } => {
             list(&explore, &names, &List::Env { container, show_secrets }, output, out)?
         }
+        Command::Forward(forward) => super::forward::run(&explore, &forward, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);
