@@ -9,6 +9,7 @@ pub mod environment;
 pub mod explore;
 pub mod facts;
 pub mod failure;
+pub mod forward;
 pub mod list;
 pub mod live;
 pub mod log;

@@ -20,6 +20,7 @@ pub mod session;
 pub mod slim;
 pub mod store;
 pub mod watch;
+pub mod workload;
 pub mod write;
 
 pub use error::{ApiError, ApiErrorKind, Denied};

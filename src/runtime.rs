@@ -7,6 +7,7 @@ pub mod api_proxy;
 pub mod clipboard;
 pub mod clock;
 pub mod effects;
+pub mod forwards;
 pub mod input;
 pub mod live;
 pub mod run;

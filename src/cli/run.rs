@@ -118,6 +118,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
             })?
         }
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
+        Command::Forward(forward) => super::forward::run(&explore, &forward, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);
