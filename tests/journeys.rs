@@ -203,3 +203,23 @@ async fn http(address: &str, line: &str) -> String {
     stream.read_to_end(&mut answer).await.unwrap();
     String::from_utf8_lossy(&answer).into_owned()
 }
+
+#[tokio::test]
+async fn a_forward_starts_serves_survives_its_pod_and_stops_by_one_key() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/my-app<enter>");
+    explorer.sees("the endpoints", |s| s.contains("3/3 ready")).await;
+    explorer.press("f");
+    let screen = explorer.sees("where it listens", |s| s.contains("svc/my-app is on 127.0.0.1:")).await;
+    let address = line(&screen, "svc/my-app is on").split("is on ").nth(1).unwrap();
+    let address = address.split([' ', '"']).next().unwrap().to_owned();
+    let answer = http(&address, "GET / HTTP/1.1").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    explorer.press("s");
+    explorer.sees("its state", |s| line(s, "default/svc/my-app").contains("connected")).await;
+    explorer.press("<esc>f");
+    explorer.sees("no forward", |s| !line(s, "kdisco").contains("forward")).await;
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "the listener is closed");
+    explorer.quits().await;
+}

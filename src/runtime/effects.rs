@@ -19,7 +19,9 @@ use crate::cluster::watch::Timing;
 use crate::cluster::write::MayWrite;
 use crate::cluster::{ApiError, ApiErrorKind};
 use crate::model::env::Fetch;
+use crate::model::session::ForwardSpec;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
+use crate::runtime::forwards::Forwards;
 
 /// Where the facts come from.
 #[derive(Clone, Debug)]
@@ -86,6 +88,8 @@ pub struct Effects {
     /// Nothing in the cluster may be changed.
     pub read_only: bool,
     proxies: sessions::Proxies,
+    forwards: Forwards,
+    watching_forwards: bool,
     tasks: JoinSet<()>,
 }
 
@@ -104,6 +108,8 @@ impl Effects {
             connecting: None,
             read_only: false,
             proxies: sessions::Proxies::default(),
+            forwards: Forwards::new(jiff::Timestamp::now),
+            watching_forwards: false,
             tasks: JoinSet::new(),
         };
         (effects, receiver)
@@ -146,8 +152,8 @@ impl Effects {
             }
             Effect::StopProxy => self.proxies.stop(&self.messages),
             Effect::Examine { .. } => {}
-            Effect::StartForwards { .. } => {}
-            Effect::StopForwards { .. } => {}
+            Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
+            Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),
             Effect::OpenUrl { url } => self.open_url(&url),
             // These need the terminal: the loop has done them.
             Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
@@ -204,6 +210,16 @@ impl Effects {
             }
         });
         while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn start_forwards(&mut self, epoch: u64, specs: Vec<ForwardSpec>) {
+        let Some(client) = self.client(epoch) else { return };
+        for spec in specs {
+            self.forwards.start(&client, spec);
+        }
+        if !std::mem::replace(&mut self.watching_forwards, true) {
+            self.tasks.spawn(sessions::tell(self.forwards.statuses(), self.messages.clone()));
+        }
     }
 
     /// Shows a page in the person's browser; the address is that of a forward of ours.

@@ -1,14 +1,31 @@
-//! The API proxy of the explorer: one or none. Its news become messages; dropping the task closes it.
+//! What stays open: news of the forwards, and the API proxy of the explorer, one or none. Dropping the tasks closes
+//! what they run.
 //!
 //! Only [`super`] uses it.
 
-use tokio::sync::mpsc;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app::Message;
 use crate::cluster::client::Client;
+use crate::model::session::ForwardStatus;
 use crate::runtime::api_proxy::ApiProxy;
 use crate::session::proxy::{Listen, ProxySpec};
+
+/// Hands on what is true of the forwards, whenever it changes.
+pub(super) async fn tell(
+    mut statuses: watch::Receiver<Arc<Vec<ForwardStatus>>>,
+    messages: mpsc::UnboundedSender<Message>,
+) {
+    loop {
+        let now = statuses.borrow_and_update().clone();
+        if messages.send(Message::Forwards(now)).is_err() || statuses.changed().await.is_err() {
+            return;
+        }
+    }
+}
 
 /// The proxy that runs, if one does.
 #[derive(Debug, Default)]
