@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod check;
+mod doctor;
 pub mod environment;
 pub mod explore;
 pub mod facts;

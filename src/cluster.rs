@@ -13,6 +13,7 @@ pub mod client;
 pub mod convert;
 pub mod error;
 pub mod exec;
+pub mod gather;
 pub mod kubeconfig;
 pub mod objects;
 pub mod podport;

@@ -4,6 +4,7 @@
 //! a search list is `model::dns::search`'s). What it is not: it opens no connection to a pod (who calls it brings the
 //! stream) and it predicts nothing. The runtime and the command line may use it; it uses `model` and `wire`.
 
+pub mod laptop;
 pub mod message;
 pub mod resolver;
 pub mod transport;

@@ -6,6 +6,7 @@
 pub mod api_proxy;
 pub mod clipboard;
 pub mod clock;
+pub mod doctor;
 pub mod effects;
 pub mod forwards;
 pub mod input;

@@ -136,7 +136,7 @@ fn names_are_resolved_as_pods_would_from_a_saved_file() {
     assert_eq!(searched["steps"][0]["millis"], Value::Null);
 
     let table = printed(&["resolve", "web.shop.svc.cluster.local", "--predict"]);
-    assert!(table.starts_with("web.shop.svc.cluster.local.   30     A      10.96.0.10\n"), "{table}");
+    assert!(table.starts_with("web.shop.svc.cluster.local.   30    A     10.96.0.10\n"), "{table}");
     assert!(table.contains(";; computed from the API"), "{table}");
     let missing = shop(&["resolve", "nope.shop.svc.cluster.local", "--predict"]);
     assert_eq!(missing.code, Some(1));
@@ -613,4 +613,51 @@ fn as_a_plugin_it_is_called_what_one_types() {
     let mut command = Home::new().command(&["services", "--help"]);
     let ran = Ran::of(command.arg0("/usr/local/bin/kubectl-disco").output().unwrap());
     assert!(ran.out.contains("Usage: kubectl disco services [OPTIONS]"), "{}", ran.out);
+}
+
+#[test]
+fn the_doctor_on_a_saved_file() {
+    let ran = shop(&["doctor", "web", "--from", "shop/web-2", "--ascii"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+    assert!(ran.out.starts_with("web, asked from shop/web-2 (glibc)\n"), "{}", ran.out);
+    assert!(ran.out.contains("\n+ behind it\n  1 of 2 endpoints ready\n"), "{}", ran.out);
+    assert!(ran.out.contains("a saved file can't be asked"), "{}", ran.out);
+    assert!(ran.out.contains("\nverdict: ok\n") && ran.out.is_ascii(), "{}", ran.out);
+    // Without a word it is a pod of the namespace that asks.
+    let ran = shop(&["doctor", "web", "-o", "json"]);
+    let document = ran.json();
+    assert_eq!((ran.code, document["kind"].as_str()), (Some(1), Some("Diagnosis")));
+    let item = &document["items"][0];
+    assert_eq!(item["askedFrom"], "default");
+    assert_eq!(item["verdict"]["code"], "service-in-other-namespace");
+    assert_eq!(item["question"]["name"], "web");
+    let ran = shop(&["doctor", "evil.shop", "--from", "shop", "-o", "name"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), "not-determined\n"), "{ran:?}");
+}
+
+#[test]
+fn the_doctor_refuses_places_that_are_none_and_survives_any_name() {
+    failed(&shop(&["doctor", "web", "--from", "a/b/c"]), 2);
+    for name in ["", "a..b", "\u{1b}[2J", &"x".repeat(300), "数据", "a b"] {
+        let ran = shop(&["doctor", name, "--from", "shop"]);
+        assert_eq!(ran.code, Some(1), "{name:?} {ran:?}");
+        assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_doctor_in_the_demo_cluster() {
+    let home = Home::new();
+    let ran = home.run(&["--demo", "doctor", "my-app.default", "--from", "default", "-o", "json"]);
+    let item = ran.json()["items"][0].clone();
+    assert_eq!((ran.code, item["verdict"]["code"].as_str()), (Some(0), Some("ok")), "{item:#}");
+    assert_eq!(item["service"]["name"], "my-app");
+    // The tutorial's riddle, without asking this machine's resolver.
+    let ran = home.run(&["--demo", "doctor", "my-app.default", "--no-live"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("verdict: asked-outside-cluster"), "{}", ran.out);
+    assert!(ran.out.contains("my-app.default.svc.cluster.local."), "{}", ran.out);
+    assert!(ran.out.contains("kdisco forward svc/my-app"), "{}", ran.out);
+    let ran = home.run(&["doctor", "web", "--server", "http://127.0.0.1:1", "--from", "shop", "--no-live"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
 }

@@ -13,6 +13,7 @@ use crate::model::env::export::Format;
 use crate::model::time::Timestamp;
 
 pub mod dns;
+pub mod doctor;
 
 const CLUSTER: &str = "Cluster and user (as kubectl)";
 const LOOK: &str = "Look and configuration";
@@ -264,6 +265,8 @@ pub enum Command {
     Resolve(dns::Resolve),
     /// What the cluster's DNS says against what the API's objects make it say
     Check(dns::Check),
+    /// Why a name does not resolve from somewhere, or why nothing answers behind it
+    Doctor(doctor::Doctor),
     /// Environment variables that containers have, and those they lack until a restart
     Env {
         /// Pods (web-0, pod/web-0, shop/web-0); all without one

@@ -17,7 +17,7 @@ use super::live::{Cluster, failed};
 use super::names::Query;
 use super::report::check as report;
 use super::resolve::live::{no_way, which};
-use super::run::{Stop, block_on};
+use super::run::{Stop, wait_for};
 use crate::app::Problem;
 use crate::dns::resolver::Limits;
 use crate::model::dns::{self, Comparison, DnsHealth, RecordType, Verdict};
@@ -35,7 +35,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// No cluster, no right, no way to a server, a closed output.
 pub(super) fn run(explore: &Explore, check: &Check, out: &mut impl Write) -> Result<Exit, Stop> {
     let query = Query::new(explore, &check.names, &[Kind::Service, Kind::Pod])?;
-    block_on(with_cluster(explore, &query, async |cluster| {
+    wait_for(with_cluster(explore, &query, async |cluster| {
         let scope = query.namespaces(cluster.namespace());
         let work = Work { cluster, check, query: &query, scope };
         if check.output.watch { work.watch(out).await } else { work.once(out).await }
@@ -48,7 +48,7 @@ pub(super) fn run(explore: &Explore, check: &Check, out: &mut impl Write) -> Res
 /// As [`run`], a way to a server not needed.
 pub(super) fn health(explore: &Explore, output: Output, out: &mut impl Write) -> Result<Exit, Stop> {
     let query = Query::all(explore);
-    block_on(with_cluster(explore, &query, async |cluster| {
+    wait_for(with_cluster(explore, &query, async |cluster| {
         let snapshot = live::surroundings(cluster.client(), &[]).await.map_err(failed)?;
         let facts = cluster.facts_of(snapshot);
         let around = dns::Cluster::new(&facts.snapshot);

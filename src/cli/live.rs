@@ -80,6 +80,11 @@ impl Cluster {
         Ok(facts)
     }
 
+    /// The context's name.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+
     /// The namespace of the context (or of `-n`), for what is named without one.
     pub fn namespace(&self) -> &str {
         &self.client.target().namespace

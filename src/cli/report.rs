@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod dns;
+pub mod doctor;
 pub mod endpoints;
 pub mod env;
 pub mod keys;

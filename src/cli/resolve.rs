@@ -18,7 +18,7 @@ use super::failure::{Exit, Failure, tell};
 use super::live::Cluster;
 use super::names::Query;
 use super::report::lookup::{self, Around};
-use super::run::{Stop, block_on};
+use super::run::{Stop, wait_for};
 
 pub(super) mod exec;
 pub(super) mod live;
@@ -52,7 +52,7 @@ pub(super) fn run(explore: &Explore, resolve: &Resolve, out: &mut impl Write) ->
             let facts = facts::from_file(&file, explore, &Query::all(explore), &needs())?;
             predict(resolve, &facts, &wanted, explore.namespaces().first().copied(), out)
         }
-        Origin::Cluster | Origin::Demo(_) => block_on(in_cluster(explore, resolve, &wanted, out)),
+        Origin::Cluster | Origin::Demo(_) => wait_for(in_cluster(explore, resolve, &wanted, out)),
     }
 }
 

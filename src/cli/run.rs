@@ -108,12 +108,13 @@ fn command(args: Args) -> Result<Exit, Stop> {
         Command::Dns { health: true, output, .. } => super::check::health(&explore, output, out)?,
         Command::Dns { names, output, .. } => list(&explore, &names, &List::Dns, output, out)?,
         Command::Resolvconf { names, output } => list(&explore, &names, &List::ResolvConf, output, out)?,
+        Command::Doctor(doctor) => super::doctor::run(&explore, &doctor, out)?,
         Command::Resolve(resolve) => super::resolve::run(&explore, &resolve, out)?,
         Command::Check(check) => super::check::run(&explore, &check, out)?,
         Command::Env { names, args } => env(&explore, &names, &args, out)?,
         Command::Restart { names, yes, dry_run } => {
             let settings = settings(&explore)?;
-            interruptible(async {
+            block_on(async {
                 super::restart::run(&explore, &settings, &names, yes, dry_run, out).await.map_err(Stop::from)
             })?
         }
@@ -207,7 +208,7 @@ fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write
     }
     let query = Query::new(explore, names, about.kinds())?;
     let needs = about.needs(&query, args.output.form.list().unwrap_or(Form::Json));
-    interruptible(async {
+    block_on(async {
         // Kept until the end: dropping it stops the demo cluster and removes its files.
         let demo = match explore.origin() {
             Origin::Demo(scale) => Some(start_demo(scale.map(|s| (s.services, s.pods))).await?),
@@ -234,8 +235,8 @@ fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write
 }
 
 /// Runs something to its end, or until somebody has enough.
-fn interruptible<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    block_on(async {
+fn block_on<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    wait_for(async {
         tokio::select! {
             result = work => result,
             _ = tokio::signal::ctrl_c() => {
@@ -263,14 +264,14 @@ fn list(
         let facts = facts::from_file(&file, explore, &query, &needs)?;
         return show(list, &facts, &query, output, out);
     }
-    block_on(list_cluster(explore, &query, &needs, list, output, out))
+    wait_for(list_cluster(explore, &query, &needs, list, output, out))
 }
 
-/// Runs what has to wait, in a runtime of its own.
+/// Runs what has to wait, in a runtime of its own. What an interrupt means is for the work to say: it ends a watch well.
 ///
 /// # Errors
 /// That of the work, or no runtime.
-pub fn block_on<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+pub(super) fn wait_for<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -79,7 +79,7 @@ pub struct Check {
     pub output: super::Output,
 }
 
-fn parse_libc(text: &str) -> Result<Libc, String> {
+pub(super) fn parse_libc(text: &str) -> Result<Libc, String> {
     text.parse().map_err(|()| "it is glibc or musl".to_owned())
 }
 
