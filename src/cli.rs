@@ -4,6 +4,7 @@
 //! print what `model` says.
 
 pub mod args;
+pub mod environment;
 pub mod explore;
 pub mod facts;
 pub mod failure;
@@ -12,7 +13,9 @@ pub mod list;
 pub mod live;
 pub mod log;
 pub mod names;
+pub mod proxy;
 pub mod report;
+pub mod restart;
 pub mod run;
 
 pub use run::run;

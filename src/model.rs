@@ -20,6 +20,7 @@ pub mod names;
 pub mod network_policy;
 pub mod objects;
 pub mod pod;
+pub mod proxy;
 pub mod quantity;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -3,6 +3,7 @@
 //! What it is: the only place where messages, keys, time and the terminal meet. What it is not: it decides nothing
 //! about what is shown ([`crate::app`]) or how ([`crate::ui`]). `cli` calls it; it knows neither `cli` nor `demo`.
 
+pub mod api_proxy;
 pub mod clipboard;
 pub mod clock;
 pub mod effects;

@@ -6,5 +6,6 @@
 
 pub mod forward;
 pub mod profile;
+pub mod proxy;
 pub mod registry;
 pub mod stream;

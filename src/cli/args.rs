@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::load::Flags;
+use crate::model::env::export::Format;
 use crate::model::time::Timestamp;
 
 const CLUSTER: &str = "Cluster and user (as kubectl)";
@@ -136,6 +137,9 @@ pub struct Explore {
     /// Configuration file, instead of ~/.config/kdisco/config.toml
     #[arg(long, global = true, value_name = "FILE", help_heading = LOOK)]
     pub config: Option<PathBuf>,
+    /// Change nothing in the cluster: restarts are switched off
+    #[arg(long, global = true, help_heading = LOOK)]
+    pub read_only: bool,
     /// Write a log to this file
     #[arg(long, global = true, value_name = "FILE", help_heading = LOOK)]
     pub log_file: Option<PathBuf>,
@@ -193,6 +197,7 @@ impl Explore {
             ascii: self.ascii,
             no_color: self.no_color,
             log_file: self.log_file.clone(),
+            read_only: self.read_only,
         }
     }
 
@@ -245,19 +250,33 @@ pub enum Command {
         /// Pods (web-0, pod/web-0, shop/web-0); all without one
         #[arg(value_name = "POD")]
         names: Vec<String>,
-        /// Only this container
-        #[arg(short, long, value_name = "NAME")]
-        container: Option<String>,
-        /// Read and print the values that come from Secrets
-        #[arg(long)]
-        show_secrets: bool,
-        /// How it is printed.
+        /// What is looked at and how it is printed.
         #[command(flatten)]
-        output: Output,
+        args: EnvArgs,
     },
     /// Port-forwards that stay, as `kubectl port-forward`; each new connection goes to a ready pod
     #[command(visible_alias = "port-forward", alias = "pf")]
     Forward(Forward),
+    /// Restart what owns the containers that lack a Service's variables or hold old ones
+    #[command(
+        long_about = "Restart what owns the containers that lack a Service's variables or hold old ones: a \
+                            rollout restart of their Deployment, StatefulSet or DaemonSet, or deletion of a pod that \
+                            has none. Every object that will change is named first, and it asks before it does \
+                            anything."
+    )]
+    Restart {
+        /// Services (web, svc/web, shop/web), or pods (pod/web-0) that are restarted whatever they have
+        #[arg(value_name = "SERVICE", required = true)]
+        names: Vec<String>,
+        /// Do it without asking
+        #[arg(short, long)]
+        yes: bool,
+        /// Let the server check everything and change nothing
+        #[arg(long, value_name = "WHERE")]
+        dry_run: Option<DryRunAt>,
+    },
+    /// The API server on this machine, as `kubectl proxy` serves it: same flags, same filter
+    Proxy(super::proxy::Flags),
     /// Script that completes commands and flags in a shell
     Completions {
         /// Which shell
@@ -322,6 +341,103 @@ pub enum Balance {
 pub enum Events {
     /// one JSON line each
     Json,
+}
+
+/// What `env` looks at, and how it is printed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EnvArgs {
+    /// Only this container
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Read and print the values that come from Secrets
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Run env in the containers and compare: what is equal, different, missing, not predicted
+    #[arg(long)]
+    pub verify: bool,
+    /// Replace hosts and ports of Services by those of running forwards, and say which could not be
+    #[arg(long)]
+    pub local: bool,
+    /// A forward to use besides those that run (mysql=127.0.0.1:13306, shop/web:http=localhost:8080)
+    #[arg(long, value_name = "SERVICE[:PORT]=HOST:PORT")]
+    pub forward: Vec<String>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: EnvOutput,
+}
+
+/// How an environment is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct EnvOutput {
+    /// Form
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORM",
+        default_value = "table",
+        hide_default_value = true
+    )]
+    pub form: EnvForm,
+    /// Go on and print what changes
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Print no headings
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// Forms of an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EnvForm {
+    /// a line a variable
+    Table,
+    /// more columns
+    Wide,
+    /// one kdisco/v1 document
+    Json,
+    /// the same document
+    Yaml,
+    /// names of the pods alone
+    Name,
+    /// one container's variables for dotenv libraries and Docker Compose
+    Dotenv,
+    /// one container's variables for a POSIX shell: eval "$(kdisco env POD -o shell)"
+    Shell,
+    /// one container's variables for docker run --env-file
+    Docker,
+}
+
+impl EnvForm {
+    /// The form of a list, if it is one.
+    pub fn list(self) -> Option<Form> {
+        Some(match self {
+            Self::Table => Form::Table,
+            Self::Wide => Form::Wide,
+            Self::Json => Form::Json,
+            Self::Yaml => Form::Yaml,
+            Self::Name => Form::Name,
+            Self::Dotenv | Self::Shell | Self::Docker => return None,
+        })
+    }
+
+    /// The form for another program, if it is one.
+    pub fn export(self) -> Option<Format> {
+        Some(match self {
+            Self::Dotenv => Format::Dotenv,
+            Self::Shell => Format::Shell,
+            Self::Docker => Format::DockerEnvFile,
+            _ => return None,
+        })
+    }
+}
+
+/// Where a change is only tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DryRunAt {
+    /// print what would be done
+    Client,
+    /// and let the API server check it
+    Server,
 }
 
 /// How a list is printed.

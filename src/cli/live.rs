@@ -80,6 +80,11 @@ impl Cluster {
         Ok(facts)
     }
 
+    /// The connection, for requests of one's own.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn facts(&self, snapshot: Arc<ClusterSnapshot>) -> Facts {
         Facts {
             snapshot,
@@ -350,7 +355,7 @@ pub async fn connect(explore: &Explore, kubeconfig: Option<PathBuf>) -> Result<C
 }
 
 /// An error of the API server or the way to it.
-pub(super) fn failed(error: ApiError) -> Failure {
+pub fn failed(error: ApiError) -> Failure {
     let exit = match error.kind {
         ApiErrorKind::Config => Exit::Usage,
         ApiErrorKind::Forbidden { .. } | ApiErrorKind::Unauthorized | ApiErrorKind::Credential => {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use super::args::{self, Args, Command, Explore, KeysForm, Origin, Output};
+use super::args::{self, Args, Command, EnvArgs, Explore, Form, KeysForm, Origin, Output};
+use super::environment::{self, Trouble};
 use super::explore::start_demo;
 use super::facts::{self, Facts, Needs};
 use super::failure::{Exit, Failure, tell};
@@ -61,6 +62,15 @@ impl From<Failure> for Stop {
     }
 }
 
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Failure(failure) => Self::Failure(failure),
+            Trouble::Output(error) => Self::Output(error),
+        }
+    }
+}
+
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
@@ -96,10 +106,15 @@ fn command(args: Args) -> Result<Exit, Stop> {
         Command::Services { names, output } => list(&explore, &names, &List::Services, output, out)?,
         Command::Endpoints { names, output } => list(&explore, &names, &List::Endpoints, output, out)?,
         Command::Dns { names, output } => list(&explore, &names, &List::Dns, output, out)?,
-        Command::Env { names, container, show_secrets, output } => {
-            list(&explore, &names, &List::Env { container, show_secrets }, output, out)?
+        Command::Env { names, args } => env(&explore, &names, &args, out)?,
+        Command::Restart { names, yes, dry_run } => {
+            let settings = settings(&explore)?;
+            block_on(async {
+                super::restart::run(&explore, &settings, &names, yes, dry_run, out).await.map_err(Stop::from)
+            })?
         }
         Command::Forward(forward) => super::forward::run(&explore, &forward, out)?,
+        Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);
@@ -178,6 +193,62 @@ fn wrong_settings(error: &LoadError) -> Failure {
     Failure::new(Exit::Usage, what, why, hint)
 }
 
+/// Environments: a list, or what goes beyond one.
+fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write) -> Result<Exit, Stop> {
+    environment::check(args, explore.objects.is_some())?;
+    let about = List::Env { container: args.container.clone(), show_secrets: args.show_secrets };
+    if let (false, Some(form)) = (environment::is_more(args), args.output.form.list()) {
+        let output = Output { form, watch: args.output.watch, no_headers: args.output.no_headers };
+        return list(explore, names, &about, output, out);
+    }
+    let query = Query::new(explore, names, about.kinds())?;
+    let needs = about.needs(&query, args.output.form.list().unwrap_or(Form::Json));
+    block_on(async {
+        // Kept until the end: dropping it stops the demo cluster and removes its files.
+        let demo = match explore.origin() {
+            Origin::Demo(scale) => Some(start_demo(scale.map(|s| (s.services, s.pods))).await?),
+            _ => None,
+        };
+        let (cluster, facts) = if let Origin::Objects(file) = explore.origin() {
+            (None, facts::from_file(&file, explore, &query, &needs)?)
+        } else {
+            let kubeconfig = demo.as_ref().map(|demo| demo.kubeconfig().to_owned());
+            let cluster = Cluster::open(explore, kubeconfig, &query).await?;
+            let facts = cluster.once(&about, &query, &needs).await?;
+            (Some(cluster), facts)
+        };
+        for warning in &facts.warnings {
+            tell(&mut io::stderr(), "warning", warning);
+        }
+        let absent = missing(&about, &facts, &query, None);
+        if absent != Exit::Fine {
+            return Ok(absent);
+        }
+        let exit = environment::run(args, &facts, &query, cluster.as_ref(), out).await?;
+        Ok::<_, Stop>(facts.exit.max(exit))
+    })
+}
+
+/// Runs something to its end, or until somebody has enough.
+fn block_on<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = work => result,
+            _ = tokio::signal::ctrl_c() => {
+                Err(Failure::new(Exit::Problems, "interrupted", "", "").into())
+            }
+        }
+    });
+    // A name look-up that hangs in a system call must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
 /// Gathers the facts and prints one list.
 fn list(
     explore: &Explore,
@@ -249,6 +320,11 @@ fn show(
     }
     let nothing = list.print(facts, query, output, out)?;
     out.flush()?;
+    if let List::Env { container, .. } = list
+        && matches!(output.form, Form::Table | Form::Wide)
+    {
+        environment::tell_findings(facts, query, container.as_deref());
+    }
     Ok(facts.exit.max(missing(list, facts, query, nothing)))
 }
 

@@ -34,6 +34,7 @@ use crate::model::{Kind, Text};
 use crate::wire::k8s::Status;
 use credential::Credential;
 use service::Stack;
+pub use service::{PassedBody, Passing};
 
 pub use websocket::WebSocket;
 
@@ -125,6 +126,12 @@ impl Client {
     /// kube's client over the same connections and credentials.
     pub fn kube(&self) -> &kube::Client {
         &self.inner.kube
+    }
+
+    /// A way for requests of other programs: their own credential and agent win, see [`Passing`]. The server's path
+    /// prefix is put before their paths only `with_server_path`.
+    pub fn passing(&self, with_server_path: bool) -> Passing {
+        self.inner.stack.passing(with_server_path)
     }
 
     /// The last lines that a credential plugin wrote while it ran (where to sign in, what failed).

@@ -34,6 +34,8 @@ pub struct Settings {
     pub log_file: Value<Option<PathBuf>>,
     /// What is logged (`warn`, `kdisco=debug,info`).
     pub log_level: Value<String>,
+    /// Whether nothing may be changed in the cluster (restarts, deletions).
+    pub read_only: Value<bool>,
     /// The keys.
     pub keymap: Keymap,
     /// Where keys other than the defaults come from, if there are any.
@@ -100,6 +102,8 @@ pub struct Flags {
     pub no_color: bool,
     /// `--log-file`.
     pub log_file: Option<PathBuf>,
+    /// `--read-only`.
+    pub read_only: bool,
 }
 
 /// Why there are no settings.
@@ -183,6 +187,7 @@ impl Settings {
             contexts: BTreeMap::new(),
             log_file: Value::default(None),
             log_level: Value::default("info".to_owned()),
+            read_only: Value::default(false),
             keymap: Keymap::default(),
             keys_file: None,
             file: None,
@@ -225,6 +230,7 @@ impl Settings {
                 "color" => self.color.set(entry.yes_or_no()?, origin),
                 "ascii" => self.ascii.set(entry.yes_or_no()?, origin),
                 "mouse" => self.mouse.set(entry.yes_or_no()?, origin),
+                "read_only" => self.read_only.set(entry.yes_or_no()?, origin),
                 "namespaces" => self.namespaces.set(entry.texts()?, origin),
                 "contexts" => self.take_contexts(&entry)?,
                 "log" => self.take_log(&entry)?,
@@ -316,6 +322,7 @@ impl Settings {
             ("KDISCO_COLOR", &mut self.color),
             ("KDISCO_ASCII", &mut self.ascii),
             ("KDISCO_MOUSE", &mut self.mouse),
+            ("KDISCO_READ_ONLY", &mut self.read_only),
         ] {
             if let Some(on) = switched(world, name)? {
                 switch.set(on, Origin::Environment(name));
@@ -347,6 +354,9 @@ impl Settings {
         if flags.no_color {
             self.color.set(false, Origin::Flag("--no-color"));
         }
+        if flags.read_only {
+            self.read_only.set(true, Origin::Flag("--read-only"));
+        }
         if let Some(file) = &flags.log_file {
             self.log_file.set(Some(file.clone()), Origin::Flag("--log-file"));
         }
@@ -354,7 +364,8 @@ impl Settings {
 }
 
 /// The keys of the file.
-const KEYS: &[&str] = &["theme", "color", "ascii", "mouse", "namespaces", "contexts", "log", "keys"];
+const KEYS: &[&str] =
+    &["theme", "color", "ascii", "mouse", "read_only", "namespaces", "contexts", "log", "keys"];
 
 fn unknown_key(key: &str, known: &[&str]) -> String {
     match nearest(key, known.iter().copied()) {

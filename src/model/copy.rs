@@ -162,10 +162,12 @@ pub fn service_proxy_path(service: &Service, port: &Port) -> String {
     format!("/api/v1/namespaces/{}/services/{identifier}/proxy/", segment(&service.key.namespace))
 }
 
-/// Path of a pod's port in the API server's proxy; the port has to be a number.
-pub fn pod_proxy_path(pod: &Pod, port: i32) -> String {
+/// Path of a pod's port in the API server's proxy (registry/core/pod: `ResourceLocation`); the port has to be a number,
+/// and the scheme is said where name or number tell of TLS.
+pub fn pod_proxy_path(pod: &Pod, port: &ContainerPort) -> String {
     let (namespace, name) = (segment(&pod.key.namespace), segment(&pod.key.name));
-    format!("/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy/")
+    let scheme = if scheme::tells_https(&port.name, port.port) { "https:" } else { "" };
+    format!("/api/v1/namespaces/{namespace}/pods/{scheme}{name}:{}/proxy/", port.port)
 }
 
 /// `kubectl port-forward` for a Service's port; `None` where kubectl refuses (UDP alone), or would dial the wrong port:
@@ -213,7 +215,7 @@ pub fn of_pod(pod: &Pod, domain: &str) -> Vec<CopyItem> {
             format!("port-forward command, {}", container_port(port)),
             forward("pod", namespace, name, port.port),
         );
-        items.add(format!("proxy path, {}", container_port(port)), pod_proxy_path(pod, port.port));
+        items.add(format!("proxy path, {}", container_port(port)), pod_proxy_path(pod, port));
     }
     if !pod.node.is_empty() {
         items.add("node", &*pod.node);

@@ -21,6 +21,7 @@ mod build;
 mod expand;
 pub mod export;
 pub mod findings;
+pub mod local;
 pub mod restart;
 pub mod reverse;
 mod runtime;

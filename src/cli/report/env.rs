@@ -4,8 +4,13 @@ use serde_json::{Value, json};
 
 use super::Report;
 use super::dns::zone;
+use crate::app::Problem;
+use crate::cli::environment::Verifications;
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
+use crate::model::env::findings::{ENVIRONMENT_LIMIT, findings};
+use crate::model::env::local::{Forward, Local, rewrite};
+use crate::model::env::verify::{Check, Verification, Verified};
 use crate::model::env::{ContainerEnvironment, NamespaceVariables, Options, Origin, Secrets, Status};
 use crate::model::env::{Variable, predict};
 use crate::model::{Kind, Pod};
@@ -19,6 +24,12 @@ pub struct Environments<'a> {
     show_secrets: bool,
     /// `None` where it would only be assumed: a variable made of it would be a guess.
     cluster_domain: Option<String>,
+    /// The domain, assumed or not: what names in values may end with.
+    domain: String,
+    /// What the containers really have, where that was asked for.
+    pub verified: Option<Verifications>,
+    /// The forwards to rewrite values to, where that was asked for.
+    pub forwards: Option<Vec<Forward>>,
 }
 
 impl<'a> Environments<'a> {
@@ -26,7 +37,32 @@ impl<'a> Environments<'a> {
     pub fn new(facts: &'a Facts, query: &'a Query, container: Option<&'a str>, show_secrets: bool) -> Self {
         let (domain, _) = zone(facts);
         let cluster_domain = (!domain.how.is_assumed()).then(|| domain.text().to_owned());
-        Self { facts, query, container, show_secrets, cluster_domain }
+        let domain = domain.text().to_owned();
+        Self { facts, query, container, show_secrets, cluster_domain, domain, verified: None, forwards: None }
+    }
+
+    /// The values that are other ones on this computer.
+    pub fn local(&self, row: &ContainerEnvironment) -> Local {
+        let forwards = self.forwards.as_deref();
+        forwards.map_or_else(Local::default, |f| rewrite(row, &self.facts.snapshot, &self.domain, f))
+    }
+
+    fn verification(&self, row: &ContainerEnvironment) -> Option<&Result<Verification, Problem>> {
+        self.verified.as_ref()?.get(&(row.pod.clone(), row.container.clone()))
+    }
+
+    /// A line for each container that was verified, for a person.
+    pub fn summaries(&self) -> Vec<String> {
+        let results = self.verified.iter().flatten();
+        let told = results.filter_map(|((pod, container), result)| {
+            let result = result.as_ref().ok()?;
+            let mut line = format!("{} / {container}: {} ({})", pod.name, result.summary(), result.by);
+            for note in &result.notes {
+                line = format!("{line}; {note}");
+            }
+            Some(line)
+        });
+        told.collect()
     }
 }
 
@@ -65,6 +101,9 @@ impl Report for Environments<'_> {
 
     fn headings(&self, wide: bool) -> Vec<&'static str> {
         let mut headings = vec!["POD", "CONTAINER", "NAME", "VALUE", "STATUS", "FROM"];
+        if self.verified.is_some() {
+            headings.extend(["VERIFIED", "ACTUAL"]);
+        }
         if wide {
             headings.push("REASON");
         }
@@ -72,21 +111,38 @@ impl Report for Environments<'_> {
     }
 
     fn lines(&self, row: &ContainerEnvironment, wide: bool) -> Vec<Vec<String>> {
+        let (local, verification) = (self.local(row), self.verification(row));
+        let result = verification.and_then(|v| v.as_ref().ok());
+        let begin = |name: &str| vec![row.pod.name.to_string(), row.container.to_string(), name.to_owned()];
         let line = |v: Variable<'_>| {
-            let mut cells = vec![
-                row.pod.name.to_string(),
-                row.container.to_string(),
-                v.name.to_owned(),
-                value(&v, wide),
-                v.status.as_str().to_owned(),
-                from(&v),
-            ];
+            let (mut cells, check) = (begin(v.name), result.and_then(|result| result.get(v.name)));
+            let here = local.values.get(v.name).map(|text| cut(text, wide));
+            cells.extend([here.unwrap_or_else(|| value(&v, wide)), v.status.as_str().to_owned(), from(&v)]);
+            if verification.is_some() {
+                cells.extend(verdict(check, wide));
+            }
             if wide {
-                cells.push(v.reason().unwrap_or_default());
+                let note = check.and_then(|check| check.note.clone());
+                let reasons: Vec<String> = v.reason().into_iter().chain(note).collect();
+                cells.push(reasons.join("; "));
             }
             cells
         };
-        row.variables().map(line).collect()
+        let extra = |check: &Check| {
+            let mut cells = begin(&check.name);
+            cells.extend(["<none>", "<none>", "<none>"].map(str::to_owned));
+            cells.extend(verdict(Some(check), wide));
+            if wide {
+                cells.extend(check.note.clone());
+            }
+            cells
+        };
+        let mut lines: Vec<Vec<String>> = row.variables().map(line).collect();
+        if let Some(result) = result {
+            lines.extend(result.unpredicted().map(extra));
+            lines.sort_by(|a, b| a[2].cmp(&b[2]));
+        }
+        lines
     }
 
     fn namespace<'a>(&self, row: &'a ContainerEnvironment) -> &'a str {
@@ -102,7 +158,8 @@ impl Report for Environments<'_> {
     }
 
     fn item(&self, row: &ContainerEnvironment) -> Value {
-        json!({
+        let pod = self.facts.snapshot.pod(&row.pod.namespace, &row.pod.name);
+        let mut item = json!({
             "namespace": row.pod.namespace,
             "pod": row.pod.name,
             "container": row.container,
@@ -110,9 +167,24 @@ impl Report for Environments<'_> {
             "startedAt": row.started(),
             "serviceLinks": row.service_links,
             "bytes": row.bytes(),
-            "variables": row.variables().map(|v| variable(&v)).collect::<Vec<_>>(),
+            "serviceBytes": row.service_bytes(),
+            "bytesLimit": ENVIRONMENT_LIMIT,
+            "variables": self.documents(row),
             "unknown": row.unknowns(),
-        })
+            "blocked": row.blocked,
+            "findings": pod.map(|pod| findings(row, pod)).unwrap_or_default(),
+        });
+        match self.verification(row) {
+            Some(Ok(result)) => {
+                item["verifiedBy"] = json!(result.by);
+                item["verifyNotes"] = json!(result.notes);
+            }
+            Some(Err(problem)) => {
+                item["verifyError"] = json!(format!("{}: {}", problem.what, problem.why));
+            }
+            None => {}
+        }
+        item
     }
 
     fn nothing(&self) -> String {
@@ -121,6 +193,54 @@ impl Report for Environments<'_> {
             _ => format!("No pods found {}.", self.facts.where_()),
         }
     }
+}
+
+impl Environments<'_> {
+    /// The variables as a document has them, sorted by name; those that were not predicted among them.
+    fn documents(&self, row: &ContainerEnvironment) -> Vec<Value> {
+        let (local, verification) = (self.local(row), self.verification(row));
+        let result = verification.and_then(|v| v.as_ref().ok());
+        let mut all: Vec<(String, Value)> = Vec::new();
+        for v in row.variables() {
+            let mut document = variable(&v);
+            if self.forwards.is_some() {
+                document["local"] = json!(local.values.get(v.name));
+            }
+            if verification.is_some() {
+                put_check(&mut document, result.and_then(|result| result.get(v.name)));
+            }
+            all.push((v.name.to_owned(), document));
+        }
+        let Some(result) = result else { return all.into_iter().map(|(_, document)| document).collect() };
+        for check in result.unpredicted() {
+            let mut document = json!({
+                "name": check.name, "value": null, "status": null, "origin": null, "service": null, "reason": null,
+            });
+            put_check(&mut document, Some(check));
+            all.push((check.name.to_string(), document));
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all.into_iter().map(|(_, document)| document).collect()
+    }
+}
+
+fn put_check(document: &mut Value, check: Option<&Check>) {
+    document["actual"] = json!(check.and_then(|check| check.actual.as_deref()));
+    document["verified"] = json!(check.map_or(Verified::Unverifiable, |check| check.verified));
+    document["actualHidden"] = json!(check.is_some_and(|check| check.hidden));
+    document["verifyNote"] = json!(check.and_then(|check| check.note.as_deref()));
+}
+
+/// The verdict, and the value in the container where it is another one than predicted.
+fn verdict(check: Option<&Check>, wide: bool) -> [String; 2] {
+    let Some(check) = check else { return ["unverifiable", "<unknown>"].map(str::to_owned) };
+    let actual = match &check.actual {
+        _ if check.verified == Verified::Equal => "<same>".to_owned(),
+        _ if check.hidden => "<hidden>".to_owned(),
+        Some(value) => cut(value, wide),
+        None => "<none>".to_owned(),
+    };
+    [check.verified.as_str().to_owned(), actual]
 }
 
 /// The pods that a query is about, sorted by namespace and name.
@@ -145,12 +265,17 @@ fn value(v: &Variable<'_>, wide: bool) -> String {
     match v.value {
         None if v.status == Status::Unreadable => "<unreadable>".to_owned(),
         None => "<unknown>".to_owned(),
-        Some(value) if !wide && value.chars().count() > VALUE_WIDTH => {
-            let cut: String = value.chars().take(VALUE_WIDTH - 3).collect();
-            format!("{cut}...")
-        }
-        Some(value) => value.to_owned(),
+        Some(value) => cut(value, wide),
     }
+}
+
+/// A value; in the narrow table no longer than fits beside the rest.
+fn cut(value: &str, wide: bool) -> String {
+    if wide || value.chars().count() <= VALUE_WIDTH {
+        return value.to_owned();
+    }
+    let cut: String = value.chars().take(VALUE_WIDTH - 3).collect();
+    format!("{cut}...")
 }
 
 fn from(v: &Variable<'_>) -> String {

@@ -19,6 +19,7 @@ pub fn toml(settings: &Settings) -> String {
         line("color", &settings.color, &settings.color.value.into()),
         line("ascii", &settings.ascii, &settings.ascii.value.into()),
         line("mouse", &settings.mouse, &settings.mouse.value.into()),
+        line("read_only", &settings.read_only, &settings.read_only.value.into()),
         line("namespaces", &settings.namespaces, &list(&settings.namespaces.value)),
     ];
     push_lines(&mut text, &lines);

@@ -109,6 +109,11 @@ impl Credential {
         self.certificate.clone()
     }
 
+    /// Whether it never changes.
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self.source, Source::Fixed(_))
+    }
+
     pub(super) fn notices(&self) -> watch::Receiver<Arc<[String]>> {
         self.notices.subscribe()
     }

@@ -5,11 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, UPGRADE, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
+use http_body_util::Either;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
 use kube::client::Body;
@@ -21,7 +24,15 @@ use super::{CONNECT_TIMEOUT, tls};
 use crate::cluster::kubeconfig::{Impersonate, Target};
 use crate::cluster::{ApiError, ApiErrorKind};
 
-type Pool = legacy::Client<Connector, Body>;
+/// The body of somebody else's request, which is passed on as it comes.
+pub type PassedBody = UnsyncBoxBody<Bytes, BoxError>;
+type Sent = Either<Body, PassedBody>;
+type Pool = legacy::Client<Connector, Sent>;
+
+/// A connection that was idle for longer is not used again: the API server closes its end after 90 seconds, and a
+/// request that meets the closing would fail.
+const IDLE: Duration = Duration::from_mins(1);
+const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
 
 /// The stack. Clones share connections and credential.
 #[derive(Clone)]
@@ -59,7 +70,12 @@ impl Stack {
 }
 
 fn pool(connector: &Connector) -> Pool {
-    legacy::Client::builder(TokioExecutor::new()).build(connector.clone())
+    legacy::Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector.clone())
+}
+
+/// A client that makes a connection for each request.
+fn fresh(connector: &Connector) -> Pool {
+    legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector.clone())
 }
 
 impl Shared {
@@ -97,7 +113,110 @@ impl Shared {
             headers.insert(AUTHORIZATION, value);
         }
         let pool = self.pool(present.certificate);
+        Ok((pool.request(request.map(Either::Left)).await?, present.number))
+    }
+}
+
+/// Requests of other programs, passed on with our credential where they bring none of their own.
+///
+/// The rules are those of client-go's round trippers: `Authorization`, `User-Agent` and `Impersonate-User` of the
+/// request win, ours are put where there is none. The server's path prefix is left out unless it is asked for. A
+/// request for an upgrade gets a connection of its own.
+#[derive(Clone)]
+pub struct Passing {
+    shared: Arc<Shared>,
+    /// The server, with its path prefix or without.
+    server: Uri,
+}
+
+impl std::fmt::Debug for Passing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passing").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Stack {
+    /// The way for requests of others.
+    pub(super) fn passing(&self, with_server_path: bool) -> Passing {
+        let mut server = self.shared.server.clone().into_parts();
+        if !with_server_path {
+            server.path_and_query = Some(PathAndQuery::from_static("/"));
+        }
+        let server = Uri::from_parts(server).unwrap_or_else(|_| self.shared.server.clone());
+        Passing { shared: self.shared.clone(), server }
+    }
+}
+
+impl Passing {
+    async fn exchange(&self, request: Request<PassedBody>) -> Result<Response<Incoming>, Failure> {
+        // Without a body the request can be sent once more, with another credential.
+        if !request.body().is_end_stream() {
+            return Ok(self.attempt(request.map(Either::Right)).await?.0);
+        }
+        let request = request.map(|_| ());
+        let own = request.headers().get(AUTHORIZATION).is_some_and(|value| !value.is_empty());
+        let again = if own || self.shared.credential.is_fixed() { None } else { Some(request.clone()) };
+        let empty = |request: Request<()>| request.map(|()| Either::Left(Body::empty()));
+        let (response, used) = self.attempt(empty(request)).await?;
+        let Some(again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
+            return Ok(response);
+        };
+        // Who asked gets the server's own words where there is no other credential.
+        if self.shared.credential.renew(used).await.unwrap_or(false) {
+            Ok(self.attempt(empty(again)).await?.0)
+        } else {
+            Ok(response)
+        }
+    }
+
+    async fn attempt(&self, mut request: Request<Sent>) -> Result<(Response<Incoming>, u64), Failure> {
+        let present = self.shared.credential.present().await?;
+        *request.uri_mut() = absolute(&self.server, request.uri().path_and_query())?;
+        let upgrade = request.headers().contains_key(CONNECTION) && request.headers().contains_key(UPGRADE);
+        complete(request.headers_mut(), present.header, &self.shared.headers);
+        let pool =
+            if upgrade { fresh(&self.shared.connector) } else { self.shared.pool(present.certificate) };
         Ok((pool.request(request).await?, present.number))
+    }
+}
+
+/// Puts our credential, agent and impersonation into somebody's request, each where it has none of its own.
+fn complete(headers: &mut HeaderMap, credential: Option<HeaderValue>, ours: &HeaderMap) {
+    headers.remove(HOST);
+    let missing =
+        |headers: &HeaderMap, name: &HeaderName| headers.get(name).is_none_or(HeaderValue::is_empty);
+    if missing(headers, &AUTHORIZATION)
+        && let Some(value) = credential
+    {
+        headers.insert(AUTHORIZATION, value);
+    }
+    let (agent, acting) = (missing(headers, &USER_AGENT), missing(headers, &IMPERSONATE_USER));
+    for (name, value) in ours {
+        if name == USER_AGENT {
+            if agent {
+                headers.insert(USER_AGENT, value.clone());
+            }
+        } else if acting {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+}
+
+impl Service<Request<PassedBody>> for Passing {
+    type Response = Response<Incoming>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<PassedBody>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            // What is told to who asked is a sentence, not hyper's chain of causes.
+            this.exchange(request).await.map_err(|failure| ApiError::transport(&*failure.boxed()).into())
+        })
     }
 }
 
@@ -149,8 +268,12 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
 /// Puts the server's address, and its path prefix if it has one, before a path.
 fn absolute(server: &Uri, path: Option<&PathAndQuery>) -> Result<Uri, http::Error> {
     let prefix = server.path().trim_end_matches('/');
-    let path = path.map_or("/", PathAndQuery::as_str);
     let mut parts = server.clone().into_parts();
+    if prefix.is_empty() {
+        parts.path_and_query = Some(path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+        return Ok(Uri::from_parts(parts)?);
+    }
+    let path = path.map_or("/", PathAndQuery::as_str);
     parts.path_and_query = Some(format!("{prefix}{path}").parse().map_err(http::Error::from)?);
     Ok(Uri::from_parts(parts)?)
 }
@@ -224,6 +347,29 @@ mod tests {
         assert_eq!(headers["impersonate-user"], "jane");
         assert_eq!(headers.get_all("impersonate-group").iter().count(), 2);
         assert_eq!(headers["impersonate-extra-example.com%2fx%25"], "1");
+    }
+
+    #[test]
+    fn a_requests_own_identity_wins_over_ours() {
+        let ours = headers(&Impersonate { user: Some("jane".into()), ..Impersonate::default() }).unwrap();
+        let ours_is = HeaderValue::from_static("Bearer ours");
+        let mut bare = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(""))]);
+        bare.insert(HOST, HeaderValue::from_static("localhost"));
+        complete(&mut bare, Some(ours_is.clone()), &ours);
+        assert_eq!(
+            (&bare[AUTHORIZATION], &bare[IMPERSONATE_USER]),
+            (&ours_is, &HeaderValue::from_static("jane"))
+        );
+        assert!(!bare.contains_key(HOST) && bare.contains_key(USER_AGENT));
+        let own = |text: &'static str| HeaderValue::from_static(text);
+        let mut theirs = HeaderMap::from_iter([
+            (AUTHORIZATION, own("Bearer mine")),
+            (USER_AGENT, own("me")),
+            (IMPERSONATE_USER, own("john")),
+        ]);
+        let before = theirs.clone();
+        complete(&mut theirs, Some(ours_is), &ours);
+        assert_eq!(theirs, before);
     }
 
     #[test]

@@ -73,6 +73,15 @@ pub fn connection_scheme(port: &Port) -> Option<Connection> {
 }
 
 /// The words of a port's name: `tcp-mysql` has two.
+/// Whether a port's name, or its number where the name says nothing of it, tells of HTTPS.
+pub(super) fn tells_https(name: &str, number: i32) -> bool {
+    match words(name).next() {
+        Some("https") => true,
+        Some("http" | "web" | "http2") => false,
+        _ => number == 443,
+    }
+}
+
 fn words(name: &str) -> impl Iterator<Item = &str> {
     name.split('-').filter(|w| !w.is_empty())
 }

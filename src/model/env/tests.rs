@@ -10,6 +10,7 @@ use crate::model::snapshot::LoadEntry;
 use crate::model::{ConfigData, Labels, Load, Node, Port, PortTarget, Protocol, ServiceFacts, ServiceType};
 
 mod hostile;
+mod local;
 mod restart;
 mod sources;
 mod telling;

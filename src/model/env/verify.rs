@@ -303,6 +303,7 @@ fn note(status: Status, verified: Verified, hidden: bool, changed: bool) -> Opti
         (Status::Stale, Verified::Missing) => Some("it came with the change; a restart brings it"),
         (Status::Stale, Verified::Equal) => Some("the change did not touch it"),
         (Status::Uncertain, Verified::Equal) => Some("it is settled: the container has it"),
+        (Status::Uncertain, Verified::Different) => Some("it is settled: the container has another value"),
         (Status::Uncertain, Verified::Missing) => Some("it is settled: the container lacks it"),
         (Status::Absent, Verified::Unpredicted) => {
             Some("set by an older Service of this name, which is gone, or by the image")

@@ -1,0 +1,317 @@
+//! `kdisco proxy`: the API server on this machine, in place of `kubectl proxy`.
+//!
+//! What it is: kubectl's flags, warnings and output line around the proxy of `session`. What it is not: the explorer's
+//! proxy, which is narrow; here everything is as wide as kubectl's.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, ValueEnum};
+use serde_json::{Value, json};
+
+use super::args::{Explore, Origin};
+use super::explore::{overrides, start_demo};
+use super::failure::{Exit, Failure, tell};
+use super::live::failed;
+use super::report::API_VERSION;
+use super::run::Stop;
+use crate::app::Problem;
+use crate::cluster::client::{Client, Terminal};
+use crate::cluster::kubeconfig::{self, Environment, Kubeconfig, Overrides};
+use crate::model::proxy::ProxyStatus;
+use crate::model::text::clean;
+use crate::model::time::Timestamp;
+use crate::session::proxy::filter::{ACCEPT_HOSTS, ACCEPT_PATHS, FilterSpec, REJECT_METHODS, REJECT_PATHS};
+use crate::session::proxy::{self, Listen, Proxy, ProxyError, ProxySpec};
+
+/// The port that is used without a word.
+const PORT: u16 = 8001;
+
+/// kubectl's flags, with its defaults.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Expressions are RE2, separated by commas, and found anywhere in the text; an empty list \
+                        accepts nothing and rejects nothing. What is rejected is refused with 403."
+)]
+pub struct Flags {
+    /// Port to listen on; 0 for any that is free
+    #[arg(short, long, value_name = "PORT", default_value_t = PORT)]
+    pub port: u16,
+    /// Address to listen on; IPv6 in brackets
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub address: String,
+    /// Unix socket to listen on instead; its owner alone may connect
+    #[arg(short, long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    pub unix_socket: String,
+    /// Prefix of the API's paths; one that begins with /api is not cut off
+    #[arg(long, value_name = "PREFIX", default_value = "/")]
+    pub api_prefix: String,
+    /// Put the path of the kubeconfig's server before each path
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL",
+          default_value_t = false, default_missing_value = "true", hide_default_value = true)]
+    pub append_server_path: bool,
+    /// Directory whose files are served too
+    #[arg(short, long, value_name = "DIRECTORY", default_value = "", hide_default_value = true)]
+    pub www: String,
+    /// Prefix of the files' paths
+    #[arg(short = 'P', long, value_name = "PREFIX", default_value = "/static/")]
+    pub www_prefix: String,
+    /// Paths that are accepted
+    #[arg(long, value_name = "LIST", default_value = ACCEPT_PATHS)]
+    pub accept_paths: String,
+    /// Paths that are rejected, accepted ones too
+    #[arg(long, value_name = "LIST", default_value = REJECT_PATHS)]
+    pub reject_paths: String,
+    /// Hosts that may be asked for
+    #[arg(long, value_name = "LIST", default_value = ACCEPT_HOSTS)]
+    pub accept_hosts: String,
+    /// Methods that are rejected (POST,PUT,PATCH)
+    #[arg(long, value_name = "LIST", default_value = REJECT_METHODS)]
+    pub reject_methods: String,
+    /// No filter at all: web pages can use your rights then
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, value_name = "BOOL",
+          default_value_t = false, default_missing_value = "true", hide_default_value = true)]
+    pub disable_filter: bool,
+    /// Taken for kubectl's sake: upgraded connections are kept alive in any case
+    #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true)]
+    pub keepalive: String,
+    /// Form
+    #[arg(short, long, value_name = "FORM", default_value = "plain", hide_default_value = true)]
+    pub output: Form,
+}
+
+/// Forms of what is told while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// kubectl's line
+    Plain,
+    /// a kdisco/v1 event a line
+    Json,
+}
+
+/// Serves until it is interrupted.
+pub(super) fn run(explore: &Explore, flags: &Flags, out: &mut impl Write) -> Result<Exit, Stop> {
+    let spec = spec(flags)?;
+    // One thread: a request needs no other, and waking one costs more than the request.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
+    let result = runtime.block_on(serve(explore, flags, spec, out));
+    runtime.shutdown_background();
+    result
+}
+
+fn spec(flags: &Flags) -> Result<ProxySpec, Failure> {
+    let usage = |what: &str, why: &str, hint: &str| Err(Failure::new(Exit::Usage, what, why, hint));
+    let socket = !flags.unix_socket.is_empty();
+    if socket && flags.port != PORT {
+        return usage("cannot set --unix-socket and --port at the same time", "", "Leave out one of them.");
+    }
+    if kubeconfig::parse_timeout(&flags.keepalive).is_err() {
+        return usage("--keepalive can't be used", "It is no duration.", "Give 30s, 5m or 0.");
+    }
+    let files = Some(&flags.www).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let filter = FilterSpec {
+        accept_paths: flags.accept_paths.clone(),
+        reject_paths: flags.reject_paths.clone(),
+        accept_hosts: flags.accept_hosts.clone(),
+        reject_methods: flags.reject_methods.clone(),
+    };
+    Ok(ProxySpec {
+        listen: if socket {
+            Listen::Unix(PathBuf::from(&flags.unix_socket))
+        } else {
+            Listen::Tcp { address: flags.address.clone(), port: flags.port, next_free: false }
+        },
+        api_prefix: flags.api_prefix.clone(),
+        files,
+        files_prefix: flags.www_prefix.clone(),
+        filter: (!flags.disable_filter).then_some(filter),
+        narrow: false,
+    })
+}
+
+async fn serve(
+    explore: &Explore,
+    flags: &Flags,
+    spec: ProxySpec,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    // Before anything listens: a signal that comes at once is not lost.
+    let interrupted = interruption();
+    // Kept until the end: dropping it stops the demo cluster.
+    let demo = match explore.origin() {
+        Origin::Demo(scale) => Some(start_demo(scale.map(|s| (s.services, s.pods))).await?),
+        Origin::Objects(_) => {
+            let (what, why) = ("a saved file can't be served", "There is no API server behind it.");
+            return Err(Failure::new(Exit::Usage, what, why, "Leave out --objects.").into());
+        }
+        Origin::Cluster => None,
+    };
+    let overrides = overrides(explore)?;
+    let kubeconfig = demo.as_ref().map(|demo| demo.kubeconfig().to_owned());
+    let overrides = Overrides { kubeconfig: kubeconfig.or(overrides.kubeconfig.clone()), ..overrides };
+    let target = Kubeconfig::load(&overrides, &Environment::of_process())
+        .and_then(|kubeconfig| kubeconfig.target())
+        .map_err(|e| failed(e.into()))?;
+    let (context, path) = (target.context.clone(), target.server.path().trim_end_matches('/').to_owned());
+    let client = Client::new(target, Terminal::Shared).map_err(failed)?;
+    warn_before(flags, &path);
+    let passing = client.passing(flags.append_server_path);
+    let proxy = proxy::start(spec, passing).await.map_err(|error| cannot_start(&error, flags))?;
+    for danger in proxy.openness().dangers() {
+        // kubectl does not warn of a filter that is off behind a socket: only its owner gets there.
+        if flags.unix_socket.is_empty() {
+            warn(danger, "");
+        }
+    }
+    let mut events = Events { form: flags.output, context: Some(context).filter(|c| !c.is_empty()), out };
+    events.listening(&proxy)?;
+    tokio::select! {
+        result = events.follow(&proxy) => result?,
+        () = proxy.closed() => {
+            let why = proxy.status().borrow().ended.clone().unwrap_or_default();
+            events.tell("closed", proxy.address(), &why)?;
+            return Err(Failure::new(Exit::Problems, "the proxy has ended", &*why, "").into());
+        }
+        () = interrupted => {}
+    }
+    events.closed(&proxy)?;
+    proxy.stop().await;
+    Ok(Exit::Fine)
+}
+
+/// Ctrl-C, or the end that others ask for.
+async fn interruption() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// What kubectl warns of before it listens.
+fn warn_before(flags: &Flags, server_path: &str) {
+    if !flags.append_server_path && !server_path.is_empty() {
+        let what = format!("the kubeconfig's server has a path, {server_path}, which is left out");
+        warn(&what, "Use --append-server-path to put it before each path.");
+    }
+    if !flags.disable_filter {
+        for (flag, list) in [("reject-paths", &flags.reject_paths), ("reject-methods", &flags.reject_methods)]
+        {
+            if list.is_empty() {
+                warn(&format!("the filter has been relaxed: --{flag} is empty and rejects nothing"), "");
+            }
+        }
+    }
+    if !flags.www.is_empty() {
+        check_directory(Path::new(&flags.www));
+    }
+}
+
+fn check_directory(www: &Path) {
+    match std::fs::metadata(www) {
+        Ok(about) if about.is_dir() => {}
+        Ok(_) => warn(&format!("--www {} is no directory", www.display()), ""),
+        Err(error) => warn(&format!("--www {}: {error}", www.display()), ""),
+    }
+}
+
+fn warn(what: &str, hint: &str) {
+    let problem = Problem { what: what.into(), hint: hint.into(), ..Problem::default() };
+    tell(&mut io::stderr(), "warning", &problem);
+}
+
+fn cannot_start(error: &ProxyError, flags: &Flags) -> Failure {
+    let what = "the proxy can't start";
+    match error {
+        ProxyError::Listen { address, error } if error.kind() == io::ErrorKind::AddrInUse => Failure::new(
+            Exit::Problems,
+            format!("cannot listen on {address}"),
+            "The address is in use by another program.",
+            "Choose another port with --port, or any that is free with --port=0.",
+        ),
+        ProxyError::Listen { error, .. }
+            if error.kind() == io::ErrorKind::PermissionDenied && flags.port < 1024 =>
+        {
+            Failure::new(
+                Exit::Problems,
+                what,
+                format!("{error} (port {})", flags.port),
+                "Ports from 1024 on need no rights.",
+            )
+        }
+        ProxyError::Listen { .. } => Failure::new(Exit::Problems, what, error.to_string(), ""),
+        _ => Failure::new(Exit::Usage, what, error.to_string(), "`kdisco proxy --help` shows the defaults."),
+    }
+}
+
+/// What is told while the proxy runs.
+struct Events<'a, W> {
+    form: Form,
+    context: Option<String>,
+    out: &'a mut W,
+}
+
+impl<W: Write> Events<'_, W> {
+    fn listening(&mut self, proxy: &Proxy) -> io::Result<()> {
+        if self.form == Form::Plain {
+            writeln!(self.out, "Starting to serve on {}", clean(proxy.address()))?;
+            return self.out.flush();
+        }
+        self.tell("listening", proxy.address(), "")
+    }
+
+    /// Tells the first request that is answered and each failure, for ever.
+    async fn follow(&mut self, proxy: &Proxy) -> io::Result<()> {
+        if self.form == Form::Plain {
+            return std::future::pending().await;
+        }
+        let (mut status, mut last, mut connected) = (proxy.status(), None, false);
+        while status.changed().await.is_ok() {
+            let now: ProxyStatus = (**status.borrow_and_update()).clone();
+            if !connected && now.down > 0 {
+                connected = true;
+                self.tell("connected", &now.address, "")?;
+            }
+            if now.last_error != last {
+                let why = now.last_error.as_ref().map(|(_, why)| why.to_string()).unwrap_or_default();
+                self.tell("error", &now.address, &why)?;
+                last = now.last_error;
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn closed(&mut self, proxy: &Proxy) -> io::Result<()> {
+        self.tell("closed", proxy.address(), "interrupted")
+    }
+
+    fn tell(&mut self, event: &str, local: &str, reason: &str) -> io::Result<()> {
+        if self.form == Form::Plain {
+            return Ok(());
+        }
+        let reason = if reason.is_empty() { Value::Null } else { clean(reason).into() };
+        let line = json!({
+            "apiVersion": API_VERSION,
+            "kind": "SessionEvent",
+            "context": self.context,
+            "at": Timestamp::now().to_string(),
+            "session": "proxy",
+            "event": event,
+            "local": local,
+            "target": Value::Null,
+            "reason": reason,
+        });
+        writeln!(self.out, "{line}")?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,224 @@
+//! The API proxy: a plain HTTP/1.1 server on this machine that hands requests to the API server, as `kubectl proxy`.
+//!
+//! What it is: [`start`] listens and serves until the [`Proxy`] is dropped. Paths, filter and headers are kubectl's,
+//! byte for byte; a narrow mode allows less. What it is not: it holds no credential and makes no connection; whoever
+//! starts it hands it the way to the server ([`Upstream`]). The runtime and the command line may use it.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::{BoxError, Service, ServiceExt as _};
+
+mod address;
+mod count;
+mod files;
+pub mod filter;
+mod headers;
+mod listen;
+mod narrow;
+pub mod re2;
+mod route;
+mod serve;
+mod tunnel;
+
+pub use address::Path;
+pub use listen::Listen;
+pub use route::{Route, Routes};
+
+use crate::model::proxy::{Openness, ProxyStatus};
+use count::Counters;
+use filter::{BadExpression, Filter, FilterSpec};
+use serve::Shared;
+
+/// The body of a request that is passed on.
+pub type Passed = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What comes back from the server.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
+
+/// The way to the API server. It gets requests whose address is a path alone and puts server, credential and agent
+/// where the request has none.
+pub trait Upstream: Send + Sync + 'static {
+    /// Sends a request; the answer's body is still to be read.
+    fn send(&self, request: Request<Passed>) -> Answering;
+}
+
+impl<S> Upstream for S
+where
+    S: Service<Request<Passed>, Response = Response<Incoming>, Error = BoxError>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
+    fn send(&self, request: Request<Passed>) -> Answering {
+        Box::pin(self.clone().oneshot(request))
+    }
+}
+
+/// What to serve, and where.
+#[derive(Clone, Debug)]
+pub struct ProxySpec {
+    /// Where to listen.
+    pub listen: Listen,
+    /// The prefix of the API's paths; one that begins with `/api` is not cut off.
+    pub api_prefix: String,
+    /// A directory whose files are served too.
+    pub files: Option<PathBuf>,
+    /// The prefix of their paths.
+    pub files_prefix: String,
+    /// Which requests pass; `None` lets all pass.
+    pub filter: Option<FilterSpec>,
+    /// GET and HEAD only, no upgrades, no pages of other origins.
+    pub narrow: bool,
+}
+
+impl ProxySpec {
+    /// kubectl's defaults, at 127.0.0.1:8001.
+    pub fn kubectl() -> Self {
+        Self {
+            listen: Listen::Tcp { address: "127.0.0.1".to_owned(), port: 8001, next_free: false },
+            api_prefix: "/".to_owned(),
+            files: None,
+            files_prefix: "/static/".to_owned(),
+            filter: Some(FilterSpec::default()),
+            narrow: false,
+        }
+    }
+
+    /// What the explorer opens without asking: narrow, at 127.0.0.1:8001 or the next free port.
+    pub fn narrow() -> Self {
+        let listen = Listen::Tcp { address: "127.0.0.1".to_owned(), port: 8001, next_free: true };
+        Self { listen, narrow: true, ..Self::kubectl() }
+    }
+}
+
+/// Why a proxy does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// An expression of the filter is none.
+    #[error(transparent)]
+    Expression(#[from] BadExpression),
+    /// A prefix that no path begins with.
+    #[error("the prefix \"{0}\" does not begin with a /")]
+    Prefix(String),
+    /// API and files under the same prefix.
+    #[error("the API and the files can't both be under {0}")]
+    SamePrefix(String),
+    /// The address or port can't be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address that was tried.
+        address: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+/// A running proxy. Dropping it closes the listener, all connections and all tunnels.
+#[derive(Debug)]
+pub struct Proxy {
+    address: String,
+    openness: Openness,
+    status: watch::Receiver<Arc<ProxyStatus>>,
+    tasks: JoinSet<()>,
+    /// Tunnels end when it closes.
+    _alive: watch::Sender<()>,
+    /// Removes the socket's file.
+    _file: Option<listen::SocketFile>,
+}
+
+impl Proxy {
+    /// Where it listens: `127.0.0.1:8001`, or the path of a socket.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How far it is open.
+    pub fn openness(&self) -> Openness {
+        self.openness
+    }
+
+    /// What goes through it; changes at most every 200 ms.
+    pub fn status(&self) -> watch::Receiver<Arc<ProxyStatus>> {
+        self.status.clone()
+    }
+
+    /// Ends it, and returns when the listener and all connections are closed.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    /// Waits for ever, unless the listener breaks.
+    pub async fn closed(&self) {
+        let mut status = self.status.clone();
+        // The sender lives in a task of ours: that it is gone means the same.
+        let _ = status.wait_for(|status| status.ended.is_some()).await;
+    }
+}
+
+/// Starts a proxy. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// Expressions or prefixes that can't be, an address that can't be listened on.
+pub async fn start(spec: ProxySpec, upstream: impl Upstream) -> Result<Proxy, ProxyError> {
+    let filter = spec.filter.as_ref().map(Filter::new).transpose()?;
+    let foreign = spec.filter.as_ref().map(FilterSpec::accepts_foreign_hosts).transpose()?;
+    let routes = routes(&spec)?;
+    let listener = listen::bind(&spec.listen).await?;
+    let address = listener.address.clone();
+    let openness = Openness {
+        narrow: spec.narrow,
+        beyond_loopback: listener.beyond_loopback,
+        foreign_hosts: foreign.unwrap_or(true),
+        unfiltered: filter.is_none(),
+    };
+    let (counters, status) = Counters::new(ProxyStatus {
+        address: address.as_str().into(),
+        openness,
+        started: Timestamp::now(),
+        requests: 0,
+        open: 0,
+        rejected: 0,
+        failed: 0,
+        up: 0,
+        down: 0,
+        last_error: None,
+        ended: None,
+    });
+    let (alive, living) = watch::channel(());
+    let shared = Shared {
+        routes,
+        filter,
+        narrow: spec.narrow,
+        files: spec.files,
+        upstream: Box::new(upstream),
+        counters: counters.clone(),
+        alive: living,
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(listen::serve(listener.socket, Arc::new(shared)));
+    tasks.spawn(counters.publish());
+    Ok(Proxy { address, openness, status, tasks, _alive: alive, _file: listener.file })
+}
+
+fn routes(spec: &ProxySpec) -> Result<Routes, ProxyError> {
+    let files = spec.files.as_ref().map(|_| &*spec.files_prefix);
+    let Some(routes) = Routes::new(&spec.api_prefix, files) else {
+        let bad = if spec.api_prefix.starts_with('/') { &spec.files_prefix } else { &spec.api_prefix };
+        return Err(ProxyError::Prefix(bad.clone()));
+    };
+    if routes.files() == Some(routes.api()) {
+        return Err(ProxyError::SamePrefix(routes.api().to_owned()));
+    }
+    Ok(routes)
+}
