@@ -151,7 +151,9 @@ impl Effects {
                 }
             }
             Effect::StopProxy => self.proxies.stop(&self.messages),
-            Effect::Examine { .. } => {}
+            Effect::Examine { id, epoch, name, from } => {
+                self.ask(epoch, |client| names::examine(client, id, name, from));
+            }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
             Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),
             Effect::OpenUrl { url } => self.open_url(&url),

@@ -10,12 +10,14 @@ use futures_util::stream;
 use tokio::sync::Mutex;
 
 use super::api_problem;
+use crate::app::lookups::ExamineFrom;
 use crate::app::{Id, Message, Problem};
 use crate::cluster::ApiError;
 use crate::cluster::client::Client;
 use crate::dns::resolver::Limits;
 use crate::model::dns::{self, DnsHealth, Libc, LiveFailure, LiveLookup, Question};
-use crate::model::{ObjectKey, Text};
+use crate::model::{Kind, Load, ObjectKey, Text};
+use crate::runtime::doctor::{self, Place, Request};
 use crate::runtime::live::{self, LiveDns, Which};
 
 /// So many questions are under way at once.
@@ -65,6 +67,30 @@ pub(super) async fn metrics(client: Client, epoch: u64) -> Message {
         Err(_) => std::collections::BTreeMap::new(),
     };
     Message::DnsMetrics { epoch, metrics }
+}
+
+/// Finds out everything that may stand between a name and its answer.
+pub(super) async fn examine(client: Client, id: Id, name: String, from: ExamineFrom) -> Message {
+    let place = match from {
+        ExamineFrom::Laptop => Place::Laptop(Some(client.target().namespace.as_str().into())),
+        ExamineFrom::Namespace(namespace) => Place::Namespace(namespace, None),
+        ExamineFrom::Pod(pod) => Place::Pod(pod, None),
+    };
+    let request = Request { name, kind: None, place, live: true, now: jiff::Timestamp::now() };
+    let examined = doctor::diagnose(&client, &request).await;
+    let failed = examined.snapshot.loads.iter().find_map(|entry| match &entry.load {
+        Load::Failed { why, .. } if entry.kind == Kind::Service => Some(why.to_string()),
+        _ => None,
+    });
+    let result = match failed {
+        Some(why) => Err(Problem {
+            what: "the cluster can't be asked".to_owned(),
+            why,
+            hint: "what the facts on the screen say stands".to_owned(),
+        }),
+        None => Ok(examined.diagnosis),
+    };
+    Message::Examined { id, result: Box::new(result) }
 }
 
 /// What is asked.
