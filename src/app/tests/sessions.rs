@@ -16,6 +16,7 @@ fn status(id: u64, target: ForwardTarget, state: ForwardState) -> ForwardStatus 
         state,
         pod: None,
         pod_port: None,
+        target_port: None,
         ready: 2,
         open: 0,
         total: 0,
