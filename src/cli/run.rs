@@ -113,6 +113,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
                 super::restart::run(&explore, &settings, &names, yes, dry_run, out).await.map_err(Stop::from)
             })?
         }
+        Command::Access(flags) => super::access::run(&explore, flags, out)?,
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
