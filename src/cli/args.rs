@@ -268,7 +268,10 @@ pub enum Command {
         /// Do it without asking
         #[arg(short, long)]
         yes: bool,
-        /// Let the server check everything and change nothing
+        /// Delete pods too that nothing makes again
+        #[arg(long)]
+        force: bool,
+        /// Say what would be done and change nothing
         #[arg(long, value_name = "WHERE")]
         dry_run: Option<DryRunAt>,
     },

@@ -15,9 +15,11 @@ use super::live::Cluster;
 use super::log;
 use super::names::Query;
 use super::report::{self, Watch};
+use super::restart;
 use crate::app::Problem;
 use crate::config::load::{self, LoadError};
 use crate::config::{Complaint, Settings};
+use crate::model::Kind;
 use crate::model::text::clean;
 
 /// Runs the program: reads the command line, does what it says, tells what went wrong.
@@ -107,11 +109,10 @@ fn command(args: Args) -> Result<Exit, Stop> {
         Command::Endpoints { names, output } => list(&explore, &names, &List::Endpoints, output, out)?,
         Command::Dns { names, output } => list(&explore, &names, &List::Dns, output, out)?,
         Command::Env { names, args } => env(&explore, &names, &args, out)?,
-        Command::Restart { names, yes, dry_run } => {
+        Command::Restart { names, yes, force, dry_run } => {
             let settings = settings(&explore)?;
-            block_on(async {
-                super::restart::run(&explore, &settings, &names, yes, dry_run, out).await.map_err(Stop::from)
-            })?
+            let how = restart::How { yes, force, dry_run };
+            block_on(async { restart::run(&explore, &settings, &names, how, out).await.map_err(Stop::from) })?
         }
         Command::Access(flags) => super::access::run(&explore, flags, out)?,
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
@@ -202,7 +203,11 @@ fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write
         return list(explore, names, &about, output, out);
     }
     let query = Query::new(explore, names, about.kinds())?;
-    let needs = about.needs(&query, args.output.form.list().unwrap_or(Form::Json));
+    let mut needs = about.needs(&query, args.output.form.list().unwrap_or(Form::Json));
+    if args.local {
+        // A forward to a pod stands for the Services that the pod is behind.
+        needs.helpful.push(Kind::EndpointSlice);
+    }
     block_on(async {
         // Kept until the end: dropping it stops the demo cluster and removes its files.
         let demo = match explore.origin() {
