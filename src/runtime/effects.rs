@@ -152,7 +152,7 @@ impl Effects {
             }
             Effect::StopProxy => self.proxies.stop(&self.messages),
             Effect::Examine { id, epoch, name, from } => {
-                self.ask(epoch, |client| names::examine(client, id, name, from));
+                self.ask(epoch, |client| names::diagnose(client, id, name, from));
             }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
             Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),

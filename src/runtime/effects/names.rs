@@ -16,8 +16,8 @@ use crate::cluster::ApiError;
 use crate::cluster::client::Client;
 use crate::dns::resolver::Limits;
 use crate::model::dns::{self, DnsHealth, Libc, LiveFailure, LiveLookup, Question};
-use crate::model::{Kind, Load, ObjectKey, Text};
-use crate::runtime::doctor::{self, Place, Request};
+use crate::model::{ObjectKey, Text};
+use crate::runtime::examine::{Place, Wanted, examine};
 use crate::runtime::live::{self, LiveDns, Which};
 
 /// So many questions are under way at once.
@@ -70,26 +70,15 @@ pub(super) async fn metrics(client: Client, epoch: u64) -> Message {
 }
 
 /// Finds out everything that may stand between a name and its answer.
-pub(super) async fn examine(client: Client, id: Id, name: String, from: ExamineFrom) -> Message {
-    let place = match from {
-        ExamineFrom::Laptop => Place::Laptop(Some(client.target().namespace.as_str().into())),
-        ExamineFrom::Namespace(namespace) => Place::Namespace(namespace, None),
-        ExamineFrom::Pod(pod) => Place::Pod(pod, None),
+pub(super) async fn diagnose(client: Client, id: Id, name: String, from: ExamineFrom) -> Message {
+    let from = match from {
+        ExamineFrom::Laptop => Place::Laptop,
+        ExamineFrom::Namespace(namespace) => Place::Namespace(namespace),
+        ExamineFrom::Pod(pod) => Place::Pod(pod),
     };
-    let request = Request { name, kind: None, place, live: true, now: jiff::Timestamp::now() };
-    let examined = doctor::diagnose(&client, &request).await;
-    let failed = examined.snapshot.loads.iter().find_map(|entry| match &entry.load {
-        Load::Failed { why, .. } if entry.kind == Kind::Service => Some(why.to_string()),
-        _ => None,
-    });
-    let result = match failed {
-        Some(why) => Err(Problem {
-            what: "the cluster can't be asked".to_owned(),
-            why,
-            hint: "what the facts on the screen say stands".to_owned(),
-        }),
-        None => Ok(examined.diagnosis),
-    };
+    let own = client.target().namespace.as_str().into();
+    let wanted = Wanted { name, kind: None, from, libc: None, own, ask: true };
+    let result = examine(&client, &wanted, jiff::Timestamp::now()).await.map_err(api_problem);
     Message::Examined { id, result: Box::new(result) }
 }
 
