@@ -3,7 +3,10 @@
 //! What it is: the only place that knows all others. What it is not: it computes nothing about Kubernetes; reports
 //! print what `model` says.
 
+pub mod access;
 pub mod args;
+pub mod check;
+mod doctor;
 pub mod environment;
 pub mod explore;
 pub mod facts;
@@ -14,6 +17,7 @@ pub mod log;
 pub mod names;
 pub mod proxy;
 pub mod report;
+pub mod resolve;
 pub mod restart;
 pub mod run;
 

@@ -107,13 +107,19 @@ fn command(args: Args) -> Result<Exit, Stop> {
     let exit = match command {
         Command::Services { names, output } => list(&explore, &names, &List::Services, output, out)?,
         Command::Endpoints { names, output } => list(&explore, &names, &List::Endpoints, output, out)?,
-        Command::Dns { names, output } => list(&explore, &names, &List::Dns, output, out)?,
+        Command::Dns { health: true, output, .. } => super::check::health(&explore, output, out)?,
+        Command::Dns { names, output, .. } => list(&explore, &names, &List::Dns, output, out)?,
+        Command::Resolvconf { names, output } => list(&explore, &names, &List::ResolvConf, output, out)?,
+        Command::Doctor(doctor) => super::doctor::run(&explore, &doctor, out)?,
+        Command::Resolve(resolve) => super::resolve::run(&explore, &resolve, out)?,
+        Command::Check(check) => super::check::run(&explore, &check, out)?,
         Command::Env { names, args } => env(&explore, &names, &args, out)?,
         Command::Restart { names, yes, force, dry_run } => {
             let settings = settings(&explore)?;
             let how = restart::How { yes, force, dry_run };
             block_on(async { restart::run(&explore, &settings, &names, how, out).await.map_err(Stop::from) })?
         }
+        Command::Access(flags) => super::access::run(&explore, flags, out)?,
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -235,22 +241,14 @@ fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write
 
 /// Runs something to its end, or until somebody has enough.
 fn block_on<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(async {
+    wait_for(async {
         tokio::select! {
             result = work => result,
             _ = tokio::signal::ctrl_c() => {
                 Err(Failure::new(Exit::Problems, "interrupted", "", "").into())
             }
         }
-    });
-    // A name look-up that hangs in a system call must not hold up the end.
-    runtime.shutdown_background();
-    result
+    })
 }
 
 /// Gathers the facts and prints one list.
@@ -271,12 +269,20 @@ fn list(
         let facts = facts::from_file(&file, explore, &query, &needs)?;
         return show(list, &facts, &query, output, out);
     }
+    wait_for(list_cluster(explore, &query, &needs, list, output, out))
+}
+
+/// Runs what has to wait, in a runtime of its own. What an interrupt means is for the work to say: it ends a watch well.
+///
+/// # Errors
+/// That of the work, or no runtime.
+pub(super) fn wait_for<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(list_cluster(explore, &query, &needs, list, output, out));
+    let result = runtime.block_on(work);
     // A name look-up that hangs in a system call must not hold up the end.
     runtime.shutdown_background();
     result
