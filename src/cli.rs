@@ -3,6 +3,7 @@
 //! What it is: the only place that knows all others. What it is not: it computes nothing about Kubernetes; reports
 //! print what `model` says.
 
+pub mod access;
 pub mod args;
 pub mod check;
 mod doctor;
@@ -10,6 +11,7 @@ pub mod environment;
 pub mod explore;
 pub mod facts;
 pub mod failure;
+pub mod forward;
 pub mod list;
 pub mod live;
 pub mod log;

@@ -16,11 +16,11 @@ pub mod exec;
 pub mod gather;
 pub mod kubeconfig;
 pub mod objects;
-pub mod podport;
 pub mod session;
 pub mod slim;
 pub mod store;
 pub mod watch;
+pub mod workload;
 pub mod write;
 
 pub use error::{ApiError, ApiErrorKind, Denied};

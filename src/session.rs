@@ -4,6 +4,8 @@
 //! watches nothing (endpoints are handed to it) and decides nothing about what is shown. Dropping a session stops
 //! it. The runtime and the command line may use it; it uses `model` and `wire`.
 
+pub mod forward;
+pub mod profile;
 pub mod proxy;
 pub mod registry;
 pub mod stream;

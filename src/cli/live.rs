@@ -52,15 +52,10 @@ impl Cluster {
         kubeconfig: Option<PathBuf>,
         query: &Query,
     ) -> Result<Self, Failure> {
-        let overrides = overrides(explore)?;
-        let overrides = Overrides { kubeconfig: kubeconfig.or(overrides.kubeconfig.clone()), ..overrides };
-        let target = Kubeconfig::load(&overrides, &Environment::of_process())
-            .and_then(|kubeconfig| kubeconfig.target())
-            .map_err(|e| failed(e.into()))?;
+        let client = connect(explore, kubeconfig).await?;
+        let target = client.target();
         let scope = query.namespaces(&target.namespace);
         let context = Some(target.context.clone()).filter(|c| !c.is_empty());
-        let client = Client::new(target, Terminal::Shared).map_err(failed)?;
-        client.sign_in().await.map_err(failed)?;
         Ok(Self { client, context, scope, now: explore.now })
     }
 
@@ -398,8 +393,23 @@ fn lost_connection(facts: &Facts, needs: &Needs) -> Option<Problem> {
     })
 }
 
+/// Signs in to the cluster that flags and kubeconfig name; `kubeconfig` is one that beats both.
+///
+/// # Errors
+/// A configuration that can't be used, credentials that can't be had.
+pub async fn connect(explore: &Explore, kubeconfig: Option<PathBuf>) -> Result<Client, Failure> {
+    let overrides = overrides(explore)?;
+    let overrides = Overrides { kubeconfig: kubeconfig.or(overrides.kubeconfig.clone()), ..overrides };
+    let target = Kubeconfig::load(&overrides, &Environment::of_process())
+        .and_then(|kubeconfig| kubeconfig.target())
+        .map_err(|e| failed(e.into()))?;
+    let client = Client::new(target, Terminal::Shared).map_err(failed)?;
+    client.sign_in().await.map_err(failed)?;
+    Ok(client)
+}
+
 /// An error of the API server or the way to it.
-pub fn failed(error: ApiError) -> Failure {
+pub(super) fn failed(error: ApiError) -> Failure {
     let exit = match error.kind {
         ApiErrorKind::Config => Exit::Usage,
         ApiErrorKind::Forbidden { .. } | ApiErrorKind::Unauthorized | ApiErrorKind::Credential => {

@@ -157,6 +157,13 @@ pub fn load(flags: &Flags) -> Result<Settings, LoadError> {
     )
 }
 
+/// The file with the saved forwards, beside the configuration; `None` where there is no home.
+pub fn forwards_file() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    Some(strategy.config_dir().join("kdisco").join("forwards.toml"))
+}
+
 /// The same in any world.
 ///
 /// # Errors

@@ -3,6 +3,8 @@
 //! What it is: the values that the screen shows, the command prints and a profile keeps. What it is not: nothing here
 //! listens, connects or looks at a clock; [`crate::session`] does, and fills these in.
 
+pub mod backends;
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
@@ -233,6 +235,8 @@ pub struct ForwardStatus {
     pub pod: Option<Text>,
     /// The pod's port of the latest connection, or the one that the next would get.
     pub pod_port: Option<u16>,
+    /// The target's own port as a number, when it is known: of a Service its port.
+    pub target_port: Option<u16>,
     /// Endpoints that a new connection may get.
     pub ready: usize,
     /// Connections that are open.

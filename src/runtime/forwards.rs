@@ -1,0 +1,231 @@
+//! Forwards with all that they need: the facts of their cluster, the way to its pods, and a list of what is true.
+//!
+//! What it is: [`Forwards`] starts and stops them; each has its own watches of one namespace, so it outlives whatever
+//! the screen looks at. What it is not: it shows nothing. The explorer and `kdisco forward` use it alike.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cluster::access::{Question, forbidden, missing};
+use crate::cluster::client::Client;
+use crate::cluster::session::{Connection, Start as StartConnection};
+use crate::cluster::watch::Timing;
+use crate::cluster::workload;
+use crate::model::selector::Selector;
+use crate::model::session::backends::{Backends, backends, needs_pods};
+use crate::model::session::{ForwardId, ForwardSpec, ForwardState, ForwardStatus};
+use crate::model::time::Timestamp;
+use crate::model::{NamespaceScope, Text};
+use crate::session::forward::{Forward, Start, start};
+use crate::session::stream::Tunnels;
+
+/// All forwards of the program. Clones share them; with the last clone they stop.
+#[derive(Clone)]
+pub struct Forwards {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: Mutex<State>,
+    statuses: watch::Sender<Arc<Vec<ForwardStatus>>>,
+    clock: fn() -> Timestamp,
+}
+
+#[derive(Default)]
+struct State {
+    last: u64,
+    running: BTreeMap<ForwardId, Running>,
+    /// Connections to pods, by context and server.
+    tunnels: HashMap<(String, String), Tunnels>,
+    /// Watches that several forwards may share.
+    watches: HashMap<Watched, Weak<Connection>>,
+}
+
+/// Context, server, namespace, and whether pods are watched.
+type Watched = (String, String, Text, bool);
+
+/// What ends with a forward.
+struct Running {
+    _forward: Forward,
+    feeder: JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.feeder.abort();
+    }
+}
+
+impl std::fmt::Debug for Forwards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Forwards").field("running", &self.state().running.len()).finish_non_exhaustive()
+    }
+}
+
+impl Forwards {
+    /// None yet.
+    pub fn new(clock: fn() -> Timestamp) -> Self {
+        let (statuses, _) = watch::channel(Arc::default());
+        Self { inner: Arc::new(Inner { state: Mutex::default(), statuses, clock }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is true of each, in the order in which they were started; always the latest.
+    pub fn statuses(&self) -> watch::Receiver<Arc<Vec<ForwardStatus>>> {
+        self.inner.statuses.subscribe()
+    }
+
+    /// Starts one in the cluster of a client. It can't fail: what does not work is in its status. Must be called
+    /// inside a tokio runtime.
+    pub fn start(&self, client: &Client, spec: ForwardSpec) -> ForwardId {
+        let target = client.target();
+        let (context, server) = (target.context.clone(), target.server.to_string());
+        let pods = needs_pods(&spec);
+        let watched = (context.clone(), server.clone(), spec.target.namespace.clone(), pods);
+        let mut state = self.state();
+        state.last += 1;
+        let id = ForwardId(state.last);
+        let tunnels = state
+            .tunnels
+            .entry((context.clone(), server))
+            .or_insert_with(|| Tunnels::new(client.kube().clone()))
+            .clone();
+        state.watches.retain(|_, connection| connection.strong_count() > 0);
+        let connection = state.watches.get(&watched).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let connection = Arc::new(connect(client, &spec, pods, self.inner.clock));
+            state.watches.insert(watched, Arc::downgrade(&connection));
+            connection
+        });
+        let (feed, facts) = watch::channel(Arc::new(Backends::default()));
+        let list = self.inner.statuses.clone();
+        let publish = Box::new(move |status: ForwardStatus| put(&list, status));
+        let begun = Start {
+            id,
+            context: context.as_str().into(),
+            spec: spec.clone(),
+            tunnels,
+            backends: facts,
+            clock: self.inner.clock,
+            publish,
+        };
+        let feeder = tokio::spawn(feed_all(connection, spec, feed));
+        state.running.insert(id, Running { _forward: start(begun), feeder });
+        id
+    }
+
+    /// Stops one: its connections end, its listeners are closed, its status goes.
+    pub fn stop(&self, id: ForwardId) {
+        drop(self.state().running.remove(&id));
+        self.inner.statuses.send_modify(|list| Arc::make_mut(list).retain(|status| status.id != id));
+    }
+
+    /// Stops all.
+    pub fn stop_all(&self) {
+        let all: Vec<ForwardId> = self.state().running.keys().copied().collect();
+        for id in all {
+            self.stop(id);
+        }
+    }
+}
+
+fn put(list: &watch::Sender<Arc<Vec<ForwardStatus>>>, status: ForwardStatus) {
+    list.send_modify(|list| {
+        let list = Arc::make_mut(list);
+        match list.iter_mut().find(|known| known.id == status.id) {
+            Some(known) => *known = status,
+            None => list.push(status),
+        }
+    });
+}
+
+fn connect(client: &Client, spec: &ForwardSpec, pods: bool, clock: fn() -> Timestamp) -> Connection {
+    let namespace = spec.target.namespace.clone();
+    let start = StartConnection {
+        epoch: 0,
+        scope: NamespaceScope::one(namespace.clone()),
+        known: std::collections::BTreeSet::new(),
+        clock,
+        timing: Timing::default(),
+    };
+    let connection = Connection::start(client.clone(), start);
+    if pods {
+        connection.set_pod_demand([Some(namespace)].into());
+    }
+    connection
+}
+
+/// Works out what is behind a forward each time the facts change. Rights are asked for first: a missing one is all
+/// there is to say.
+async fn feed_all(connection: Arc<Connection>, spec: ForwardSpec, feed: watch::Sender<Arc<Backends>>) {
+    let client = connection.client();
+    if let Some(why) = not_allowed(client, &spec).await {
+        feed.send_replace(wrong(why));
+        return std::future::pending().await;
+    }
+    let selector = match selector(client, &spec).await {
+        Ok(selector) => selector,
+        Err(why) => {
+            feed.send_replace(wrong(why));
+            return std::future::pending().await;
+        }
+    };
+    let mut snapshots = connection.snapshots();
+    loop {
+        let snapshot = snapshots.borrow_and_update().clone();
+        let facts = backends(&spec, selector.as_ref(), &snapshot);
+        drop(snapshot);
+        feed.send_if_modified(|known| {
+            let changed = **known != facts;
+            if changed {
+                *known = Arc::new(facts);
+            }
+            changed
+        });
+        if snapshots.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn wrong(why: String) -> Arc<Backends> {
+    let why: Text = why.into();
+    Arc::new(Backends { certain: true, wrong: Some(why.clone()), why_none: why, ..Backends::default() })
+}
+
+/// Names the missing right if no way to the pods is left: `create` is enough for a POST, before Kubernetes 1.35 `get`
+/// is enough for a WebSocket.
+async fn not_allowed(client: &Client, spec: &ForwardSpec) -> Option<String> {
+    let may = |verb: &str| {
+        Question::new(verb, "pods").subresource("portforward").namespace(spec.target.namespace.clone())
+    };
+    let missing = missing(client, &[may("create"), may("get")]).await.ok()?;
+    if missing.len() < 2 {
+        return None;
+    }
+    forbidden("cannot forward", &missing).map(|error| error.why)
+}
+
+/// The selector of a workload; tried again until the server answers.
+async fn selector(client: &Client, spec: &ForwardSpec) -> Result<Option<Selector>, String> {
+    if !spec.target.kind.is_workload() {
+        return Ok(None);
+    }
+    loop {
+        match workload::selector(client, &spec.target).await {
+            Ok(selector) => return Ok(Some(selector)),
+            Err(error) if error.is_final() => return Err(error.to_string()),
+            Err(_) => tokio::time::sleep(std::time::Duration::from_secs(2)).await,
+        }
+    }
+}
+
+/// Whether a forward has ended for good.
+pub fn is_closed(status: &ForwardStatus) -> bool {
+    matches!(status.state, ForwardState::Closed { .. })
+}
