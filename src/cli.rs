@@ -4,6 +4,8 @@
 //! print what `model` says.
 
 pub mod args;
+pub mod check;
+mod doctor;
 pub mod environment;
 pub mod explore;
 pub mod facts;
@@ -15,6 +17,7 @@ pub mod log;
 pub mod names;
 pub mod proxy;
 pub mod report;
+pub mod resolve;
 pub mod restart;
 pub mod run;
 

@@ -6,9 +6,11 @@
 pub mod api_proxy;
 pub mod clipboard;
 pub mod clock;
+pub mod doctor;
 pub mod effects;
 pub mod forwards;
 pub mod input;
+pub mod live;
 pub mod run;
 pub mod terminal;
 

@@ -93,6 +93,7 @@ const RULES: &[Rule] = &[
             "hyper_rustls",
             "hyper_util",
             "jiff",
+            "k8s_openapi",
             "kube",
             "prost",
             "rustls",

@@ -123,6 +123,109 @@ web       10.244.0.12   not-ready   8080/TCP   pod/web-2   node-1   <none>
 }
 
 #[test]
+fn names_are_resolved_as_pods_would_from_a_saved_file() {
+    let items = |arguments: &[&str]| shop(&[arguments, &["-o", "json"]].concat()).json()["items"].clone();
+    let web = &items(&["resolve", "web.shop.svc.cluster.local", "A", "--predict"])[0];
+    assert_eq!(web["question"]["type"], "A");
+    assert_eq!((&web["from"], &web["mode"]), (&Value::Null, &"predict".into()));
+    assert_eq!(web["outcome"]["answers"][0]["data"], "10.96.0.10");
+    let searched = &items(&["resolve", "web", "--predict", "--from", "shop/web-1", "--libc", "musl"])[0];
+    assert_eq!(searched["from"]["pod"], "web-1");
+    assert_eq!(searched["outcome"]["addresses"], serde_json::json!(["10.96.0.10"]));
+    assert_eq!(searched["steps"][0]["name"], "web.shop.svc.cluster.local.");
+    assert_eq!(searched["steps"][0]["millis"], Value::Null);
+
+    let table = printed(&["resolve", "web.shop.svc.cluster.local", "--predict"]);
+    assert!(table.starts_with("web.shop.svc.cluster.local.   30    A     10.96.0.10\n"), "{table}");
+    assert!(table.contains(";; computed from the API"), "{table}");
+    let missing = shop(&["resolve", "nope.shop.svc.cluster.local", "--predict"]);
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.out.contains("NXDOMAIN"), "{missing:?}");
+}
+
+#[test]
+fn a_batch_answers_in_the_order_of_its_lines() {
+    let home = Home::new();
+    let lines = "web.shop.svc.cluster.local A\n\n{\"name\": \"db.shop.svc.cluster.local.\", \"from\": \"shop/web-1\"}\na..b\n{\"name\": \"x\", \"from\": \"shop/gone\"}\n";
+    let file = home.file("questions", lines);
+    let ran = home.run(&["--objects", SHOP, "resolve", "--batch", &file, "--predict"]);
+    let items: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let rcodes: Vec<&Value> = items.iter().map(|i| &i["outcome"]["rcode"]).collect();
+    assert_eq!(rcodes, [&Value::from("NOERROR"), &"NXDOMAIN".into(), &Value::Null, &Value::Null]);
+    assert!(items[2]["outcome"]["error"].as_str().unwrap().contains("empty label"));
+    assert!(items[3]["outcome"]["error"].as_str().unwrap().contains("not found"));
+    assert_eq!(ran.code, Some(1));
+    let wrong = home.file("wrong", "web A\nweb BOGUS\n");
+    let ran = home.run(&["--objects", SHOP, "resolve", "--batch", &wrong, "--predict"]);
+    assert!(failed(&ran, 2)[0].contains("line 2"), "{ran:?}");
+}
+
+#[test]
+fn what_can_not_be_resolved_says_why() {
+    assert!(failed(&shop(&["resolve", "web"]), 2)[2].contains("--predict"));
+    let long = "abcdefghi.".repeat(31);
+    assert!(failed(&shop(&["resolve", &long, "--predict"]), 2)[1].contains("255"));
+    let odd = printed(&["resolve", "web.shop.svc.cluster.local", "--predict", "--trace"]);
+    assert!(odd.starts_with("ASKED"), "{odd}");
+    let odd = shop(&["resolve", "my\u{1b}[31m app", "--predict"]);
+    assert!(odd.out.contains("control characters") && !odd.out.contains('\u{1b}'), "{odd:?}");
+    let ran = shop(&["resolve", "web", "--predict", "--from", "web-9"]);
+    assert!(failed(&ran, 1)[0].contains("\"web-9\" not found"), "{ran:?}");
+}
+
+#[test]
+fn names_are_asked_live_and_compared() {
+    let home = Home::new();
+    let demo = |arguments: &[&str]| home.run(&[&["--demo"], arguments].concat());
+    let ran = demo(&["resolve", "my-app", "--from", "client-5f6d8c9b7d-q4m2t", "-o", "json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let item = &ran.json()["items"][0];
+    assert_eq!((&item["mode"], &item["outcome"]["addresses"][0]), (&"live".into(), &"10.96.14.2".into()));
+    let step = &item["steps"][0];
+    assert!(step["server"].as_str().unwrap().ends_with(":53 by port-forward"), "{step}");
+    assert!(step["millis"].as_f64().unwrap() > 0.0);
+
+    let missing = demo(&["resolve", "nope.default.svc.cluster.local", "A"]);
+    assert_eq!(missing.code, Some(1), "{missing:?}");
+    assert!(missing.out.contains("NXDOMAIN") && missing.out.contains("by port-forward"), "{missing:?}");
+    let inside = demo(&["resolve", "my-app", "--via", "exec", "--from", "client-5f6d8c9b7d-q4m2t"]);
+    assert!(inside.code == Some(0) && inside.out.starts_with("10.96.14.2\n"), "{inside:?}");
+
+    let check = demo(&["check", "-A"]);
+    assert_eq!((check.code, check.err.as_str()), (Some(0), ""), "{check:?}");
+    assert!(check.out.contains(" 0 different"), "{check:?}");
+    let one = demo(&["check", "my-app", "-o", "json"]).json();
+    assert_eq!((&one["kind"], &one["items"][0]["verdict"]), (&"CheckList".into(), &"equal".into()));
+
+    let health = demo(&["dns", "--health"]);
+    assert!(health.code == Some(0) && health.out.contains("CoreDNS"), "{health:?}");
+}
+
+#[test]
+fn without_the_right_to_ask_it_says_which_and_what_else_can_be_done() {
+    let viewer = ["--demo", "--context", "demo-viewer"];
+    let ran = Home::new().run(&[&viewer[..], &["resolve", "my-app.default"]].concat());
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.err.contains("kube-system") && ran.err.contains("--via exec"), "{ran:?}");
+    let ran = Home::new().run(&["--demo", "resolve", "my-app", "--via", "exec"]);
+    assert!(failed(&ran, 2)[0].contains("needs a pod"), "{ran:?}");
+    let ran = shop(&["check"]);
+    assert!(failed(&ran, 2)[0].contains("a saved file can't be asked"), "{ran:?}");
+}
+
+#[test]
+fn resolver_files_of_pods() {
+    let list = shop(&["resolvconf", "-A", "-o", "json"]).json();
+    assert_eq!(list["kind"], "ResolvConfList");
+    let one = &list["items"][0];
+    assert_eq!(one["search"][0], "shop.svc.cluster.local");
+    assert_eq!((&one["options"][0], &one["nodeSearch"]), (&"ndots:5".into(), &"unknown".into()));
+    assert!(!one["assumed"].as_array().unwrap().is_empty());
+    let table = printed(&["resolvconf", "shop/web-1"]);
+    assert!(table.contains("shop.svc.cluster.local svc.cluster.local cluster.local <node's>"), "{table}");
+}
+
+#[test]
 fn documents_are_versioned_and_keep_text_as_the_cluster_has_it() {
     let list: Value = serde_json::from_str(&printed(&["services", "-n", "shop", "-o", "json"])).unwrap();
     assert_eq!((&list["apiVersion"], &list["kind"]), (&"kdisco/v1".into(), &"ServiceList".into()));
@@ -510,4 +613,51 @@ fn as_a_plugin_it_is_called_what_one_types() {
     let mut command = Home::new().command(&["services", "--help"]);
     let ran = Ran::of(command.arg0("/usr/local/bin/kubectl-disco").output().unwrap());
     assert!(ran.out.contains("Usage: kubectl disco services [OPTIONS]"), "{}", ran.out);
+}
+
+#[test]
+fn the_doctor_on_a_saved_file() {
+    let ran = shop(&["doctor", "web", "--from", "shop/web-2", "--ascii"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+    assert!(ran.out.starts_with("web, asked from shop/web-2 (glibc)\n"), "{}", ran.out);
+    assert!(ran.out.contains("\n+ behind it\n  1 of 2 endpoints ready\n"), "{}", ran.out);
+    assert!(ran.out.contains("a saved file can't be asked"), "{}", ran.out);
+    assert!(ran.out.contains("\nverdict: ok\n") && ran.out.is_ascii(), "{}", ran.out);
+    // Without a word it is a pod of the namespace that asks.
+    let ran = shop(&["doctor", "web", "-o", "json"]);
+    let document = ran.json();
+    assert_eq!((ran.code, document["kind"].as_str()), (Some(1), Some("Diagnosis")));
+    let item = &document["items"][0];
+    assert_eq!(item["askedFrom"], "default");
+    assert_eq!(item["verdict"]["code"], "service-in-other-namespace");
+    assert_eq!(item["question"]["name"], "web");
+    let ran = shop(&["doctor", "evil.shop", "--from", "shop", "-o", "name"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), "not-determined\n"), "{ran:?}");
+}
+
+#[test]
+fn the_doctor_refuses_places_that_are_none_and_survives_any_name() {
+    failed(&shop(&["doctor", "web", "--from", "a/b/c"]), 2);
+    for name in ["", "a..b", "\u{1b}[2J", &"x".repeat(300), "数据", "a b"] {
+        let ran = shop(&["doctor", name, "--from", "shop"]);
+        assert_eq!(ran.code, Some(1), "{name:?} {ran:?}");
+        assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_doctor_in_the_demo_cluster() {
+    let home = Home::new();
+    let ran = home.run(&["--demo", "doctor", "my-app.default", "--from", "default", "-o", "json"]);
+    let item = ran.json()["items"][0].clone();
+    assert_eq!((ran.code, item["verdict"]["code"].as_str()), (Some(0), Some("ok")), "{item:#}");
+    assert_eq!(item["service"]["name"], "my-app");
+    // The tutorial's riddle, without asking this machine's resolver.
+    let ran = home.run(&["--demo", "doctor", "my-app.default", "--no-live"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("verdict: asked-outside-cluster"), "{}", ran.out);
+    assert!(ran.out.contains("my-app.default.svc.cluster.local."), "{}", ran.out);
+    assert!(ran.out.contains("kdisco forward svc/my-app"), "{}", ran.out);
+    let ran = home.run(&["doctor", "web", "--server", "http://127.0.0.1:1", "--from", "shop", "--no-live"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
 }

@@ -136,7 +136,7 @@ async fn an_image_without_tools_is_said_to_be_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn running_forwards_are_found_and_what_has_none_is_told() {
     let world = World::new().await;
-    let runtime = world.home.path().to_owned();
+    let (runtime, pod) = (world.home.path().to_owned(), "my-app-7c5ddbdf54-k7w5d");
     let place = directory(|name| (name == "XDG_RUNTIME_DIR").then(|| runtime.clone().into())).unwrap();
     let registry = Registry::open(&place).unwrap();
     let entry = |server: String, name: &str, port: u16, local: &str| Entry {
@@ -148,17 +148,19 @@ async fn running_forwards_are_found_and_what_has_none_is_told() {
         port,
         local: local.parse().unwrap(),
     };
-    let server = format!("{}/", world.demo.server());
+    let server = world.demo.server();
     registry
         .publish(&[
             entry(server, "mysql", 3306, "127.0.0.1:13306"),
             entry("https://another:6443/".into(), "reports", 8080, "127.0.0.1:1"),
+            Entry { kind: Target::Pod, ..entry(world.demo.server(), "cache-0", 6379, "0.0.0.0:2") },
+            Entry { kind: Target::Pod, ..entry(world.demo.server(), pod, 80, "0.0.0.0:18080") },
         ])
         .unwrap();
-    let pod = "my-app-7c5ddbdf54-k7w5d";
     let ran = world.run(&["env", pod, "--local", "-o", "dotenv"]).await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.contains("\nMYSQL_PORT_3306_TCP=tcp://127.0.0.1:13306\n"), "{}", ran.out);
+    assert!(ran.out.contains("\nMY_APP_PORT=tcp://127.0.0.1:18080\n"), "by a pod behind it: {}", ran.out);
     assert!(!ran.out.contains("127.0.0.1:1\n"), "that is another cluster's: {}", ran.out);
     assert!(ran.err.contains("no forward to Service default/reports port 8080 runs"), "{}", ran.err);
     assert!(ran.err.contains("kdisco forward -n default svc/reports 8080"), "{}", ran.err);

@@ -12,6 +12,9 @@ use crate::config::load::Flags;
 use crate::model::env::export::Format;
 use crate::model::time::Timestamp;
 
+pub mod dns;
+pub mod doctor;
+
 const CLUSTER: &str = "Cluster and user (as kubectl)";
 const LOOK: &str = "Look and configuration";
 const SOURCE: &str = "Something else than your cluster";
@@ -241,10 +244,29 @@ pub enum Command {
         /// Services or pods (web, svc/web, pod/web-0, shop/web); all Services without one
         #[arg(value_name = "SERVICE|POD")]
         names: Vec<String>,
+        /// The state of the DNS server instead: pods, Corefile, version, what it counts
+        #[arg(long, conflicts_with = "names")]
+        health: bool,
         /// How it is printed.
         #[command(flatten)]
         output: Output,
     },
+    /// The resolv.conf that pods have
+    #[command(visible_alias = "resolv")]
+    Resolvconf {
+        /// Pods (web-0, pod/web-0, shop/web-0); all without one
+        #[arg(value_name = "POD")]
+        names: Vec<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// What a name resolves to, asked of the cluster's own DNS or computed, as a pod would find it
+    Resolve(dns::Resolve),
+    /// What the cluster's DNS says against what the API's objects make it say
+    Check(dns::Check),
+    /// Why a name does not resolve from somewhere, or why nothing answers behind it
+    Doctor(doctor::Doctor),
     /// Environment variables that containers have, and those they lack until a restart
     Env {
         /// Pods (web-0, pod/web-0, shop/web-0); all without one
@@ -271,7 +293,10 @@ pub enum Command {
         /// Do it without asking
         #[arg(short, long)]
         yes: bool,
-        /// Let the server check everything and change nothing
+        /// Delete pods too that nothing makes again
+        #[arg(long)]
+        force: bool,
+        /// Say what would be done and change nothing
         #[arg(long, value_name = "WHERE")]
         dry_run: Option<DryRunAt>,
     },

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -21,7 +22,7 @@ use crate::cluster::{ApiError, ApiErrorKind};
 use crate::config::nearest;
 use crate::model::env::export::{Format, LeftOut, export, exportable};
 use crate::model::env::findings::findings;
-use crate::model::env::local::{Forward, Local};
+use crate::model::env::local::{Forward, Local, services_of_pod};
 use crate::model::env::verify::{Actual, Verification, verify};
 use crate::model::env::{ContainerEnvironment, Secrets};
 use crate::model::finding::Severity;
@@ -104,7 +105,7 @@ pub async fn run(
         if args.local
             && let Some(cluster) = cluster
         {
-            forwards.extend(running(cluster));
+            forwards.extend(running(cluster, facts));
         }
         environments.forwards = Some(forwards);
     }
@@ -215,19 +216,42 @@ fn judge(verified: &Verifications) -> Exit {
     exit
 }
 
-/// The forwards that other kdisco processes run to this cluster.
-fn running(cluster: &Cluster) -> Vec<Forward> {
+/// The forwards that other kdisco processes run to this cluster. One to a pod stands for the Services that the pod is
+/// behind.
+fn running(cluster: &Cluster, facts: &Facts) -> Vec<Forward> {
     let Some(directory) = registry::directory(|name| std::env::var_os(name)) else { return vec![] };
     let server = cluster.client().target().server.to_string();
-    let entries = registry::running(&directory).into_iter();
-    let ours = entries.filter(|entry| entry.server == server && entry.kind == registry::Target::Service);
-    ours.map(|entry| Forward {
-        service: ObjectKey::new(entry.namespace, entry.name),
-        port: entry.port,
-        host: entry.local.ip().to_string(),
-        local_port: entry.local.port(),
-    })
-    .collect()
+    let entries =
+        registry::running(&directory).into_iter().filter(|entry| same_server(&entry.server, &server));
+    let mut forwards = Vec::new();
+    for entry in entries {
+        let key = ObjectKey::new(entry.namespace, entry.name);
+        let services = match entry.kind {
+            registry::Target::Service => vec![(key, entry.port)],
+            registry::Target::Pod => services_of_pod(&facts.snapshot, &key, entry.port),
+        };
+        forwards.extend(services.into_iter().map(|(service, port)| Forward {
+            service,
+            port,
+            host: reachable(entry.local.ip()).to_string(),
+            local_port: entry.local.port(),
+        }));
+    }
+    forwards
+}
+
+/// A URL with and without the slash at its end is one.
+fn same_server(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') == b.trim_end_matches('/')
+}
+
+/// What listens on all addresses is reached by loopback.
+fn reachable(listens: IpAddr) -> IpAddr {
+    match listens {
+        IpAddr::V4(address) if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(address) if address.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        other => other,
+    }
 }
 
 /// `--forward SVC[:PORT]=HOST:PORT`, each with the Service's port, which is known where it has only one.
@@ -385,7 +409,7 @@ fn tell_unmapped(local: &Local) {
         let wanted = unmapped.port.map_or(String::new(), |port| format!(" {port}"));
         let problem = Problem {
             what: format!("no forward to Service {service}{port} runs"),
-            why: format!("{} still hold what works in the cluster alone.", some(&names)),
+            why: format!("It stays as it works in the cluster alone: {}.", some(&names)),
             hint: format!("Start one: kdisco forward -n {} svc/{}{wanted}", service.namespace, service.name),
         };
         tell(&mut io::stderr(), "warning", &problem);

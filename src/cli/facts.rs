@@ -121,8 +121,7 @@ pub fn from_file(file: &Path, explore: &Explore, query: &Query, needs: &Needs) -
 }
 
 /// How a file that holds everything is made.
-pub const SAVE: &str =
-    "kubectl get namespaces,services,endpointslices,pods,configmaps,secrets -A -o json > saved.json";
+pub const SAVE: &str = "kubectl get namespaces,services,endpointslices,pods,configmaps,secrets,networkpolicies -A -o json > saved.json";
 
 /// What is wrong with a saved file.
 pub fn cannot_load(error: &ObjectsError) -> Failure {

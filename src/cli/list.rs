@@ -9,6 +9,7 @@ use super::names::{Query, Wish};
 use super::report::dns::Records;
 use super::report::endpoints::Endpoints;
 use super::report::env::{self, Environments};
+use super::report::resolvconf::ResolvConfs;
 use super::report::services::Services;
 use super::report::{self, Watch};
 use crate::app::Problem;
@@ -24,6 +25,8 @@ pub enum List {
     Endpoints,
     /// `dns`.
     Dns,
+    /// `resolvconf`.
+    ResolvConf,
     /// `env`.
     Env {
         /// Only the container of this name.
@@ -39,7 +42,7 @@ impl List {
         match self {
             Self::Services | Self::Endpoints => &[Kind::Service],
             Self::Dns => &[Kind::Service, Kind::Pod],
-            Self::Env { .. } => &[Kind::Pod],
+            Self::ResolvConf | Self::Env { .. } => &[Kind::Pod],
         }
     }
 
@@ -56,6 +59,8 @@ impl List {
             Self::Dns => {
                 Needs { required: vec![Kind::Service], helpful: vec![Kind::EndpointSlice], dns: true }
             }
+            // The address of the DNS server is that of a Service, which is read by name.
+            Self::ResolvConf => Needs { required: vec![Kind::Pod], helpful: vec![], dns: true },
             Self::Env { .. } => Needs { required: vec![Kind::Pod], helpful: vec![Kind::Service], dns: true },
         };
         // Findings, the state of what is behind, and names that may be a pod's.
@@ -63,7 +68,7 @@ impl List {
             Self::Services => document,
             Self::Endpoints => form == Form::Wide,
             Self::Dns => query.wishes.iter().any(|w| w.kind != Some(Kind::Service)),
-            Self::Env { .. } => false,
+            Self::ResolvConf | Self::Env { .. } => false,
         };
         if pods {
             needs.helpful.push(Kind::Pod);
@@ -86,6 +91,7 @@ impl List {
             Self::Services => report::print(&Services::new(facts, query), output, out),
             Self::Endpoints => report::print(&Endpoints { facts, query }, output, out),
             Self::Dns => report::print(&Records::new(facts, query), output, out),
+            Self::ResolvConf => report::print(&ResolvConfs::new(facts, query), output, out),
             Self::Env { container, show_secrets } => report::print(
                 &Environments::new(facts, query, container.as_deref(), *show_secrets),
                 output,
@@ -110,6 +116,7 @@ impl List {
             Self::Services => watch.print(&Services::new(facts, query), output, out),
             Self::Endpoints => watch.print(&Endpoints { facts, query }, output, out),
             Self::Dns => watch.print(&Records::new(facts, query), output, out),
+            Self::ResolvConf => watch.print(&ResolvConfs::new(facts, query), output, out),
             Self::Env { container, show_secrets } => watch.print(
                 &Environments::new(facts, query, container.as_deref(), *show_secrets),
                 output,

@@ -26,7 +26,7 @@ use crate::cluster::{ApiError, ApiErrorKind};
 use crate::model::env::{Fetch, Fetches, references};
 use crate::model::snapshot::LoadEntry;
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, ServiceFacts};
+use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, ServiceFacts, Text};
 
 /// The ConfigMaps of kube-system that tell the cluster's domain and DNS settings, where they may be read.
 const DNS_SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
@@ -80,9 +80,61 @@ impl Cluster {
         Ok(facts)
     }
 
+    /// The context's name.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+
+    /// The namespace of the context (or of `-n`), for what is named without one.
+    pub fn namespace(&self) -> &str {
+        &self.client.target().namespace
+    }
+
+    /// Facts that were gathered otherwise, as everything here uses them.
+    pub fn facts_of(&self, snapshot: ClusterSnapshot) -> Facts {
+        self.facts(Arc::new(snapshot))
+    }
+
     /// The connection, for requests of one's own.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Everything that decides what the cluster's DNS answers: of the whole cluster, or where that is not allowed of
+    /// the namespace that is used and of `also`.
+    ///
+    /// # Errors
+    /// No answer, or no right to the Services of any of them.
+    pub async fn world(&self, also: &[Text]) -> Result<Facts, Failure> {
+        let kinds = [Kind::Namespace, Kind::Service, Kind::EndpointSlice, Kind::Pod];
+        let listed = async {
+            match list_once(&self.client, &NamespaceScope::All, &kinds).await {
+                Err(error) if matches!(error.kind, ApiErrorKind::Forbidden { .. }) => {
+                    let own = match &self.scope {
+                        NamespaceScope::Only(names) => names.clone(),
+                        NamespaceScope::All => return Err(error),
+                    };
+                    let some = NamespaceScope::Only(own.into_iter().chain(also.iter().cloned()).collect());
+                    Ok((list_once(&self.client, &some, &kinds).await?, some))
+                }
+                other => Ok((other?, NamespaceScope::All)),
+            }
+        };
+        let (listed, settings) = tokio::join!(listed, self.fetch_all(dns_settings()));
+        let (snapshot, scope) = listed.map_err(failed)?;
+        let mut facts = Facts { scope, ..self.facts(Arc::new(snapshot)) };
+        for (_, result) in settings {
+            put(Arc::make_mut(&mut facts.snapshot), result.ok());
+        }
+        judge(&mut facts, &super::resolve::needs())?;
+        if facts.scope != NamespaceScope::All {
+            facts.warnings.push(Problem {
+                what: format!("answers are computed {} alone", facts.where_()),
+                why: "Services of the whole cluster may not be listed.".to_owned(),
+                hint: "Names of other namespaces are said to be unknown.".to_owned(),
+            });
+        }
+        Ok(facts)
     }
 
     fn facts(&self, snapshot: Arc<ClusterSnapshot>) -> Facts {
@@ -219,8 +271,10 @@ impl Cluster {
     }
 }
 
+/// What tells the cluster's domain and its DNS server. The Service is read by name: most scopes do not hold it.
 fn dns_settings() -> BTreeSet<(Kind, ObjectKey)> {
-    DNS_SETTINGS.iter().map(|name| (Kind::ConfigMap, ObjectKey::new("kube-system", *name))).collect()
+    let maps = DNS_SETTINGS.iter().map(|name| (Kind::ConfigMap, ObjectKey::new("kube-system", *name)));
+    maps.chain([(Kind::Service, ObjectKey::new("kube-system", "kube-dns"))]).collect()
 }
 
 /// What the environments of the wanted pods refer to. Secrets are read only where their values are to be shown.

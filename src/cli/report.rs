@@ -3,10 +3,14 @@
 //! What it is: the forms, and what a watch prints when something changed. What it is not: it knows no Kubernetes; a
 //! [`Report`] says what its rows are. The JSON is `kdisco/v1`: fields are added, never renamed or removed.
 
+pub mod check;
 pub mod dns;
+pub mod doctor;
 pub mod endpoints;
 pub mod env;
 pub mod keys;
+pub mod lookup;
+pub mod resolvconf;
 pub mod services;
 pub mod settings;
 pub mod table;

@@ -19,6 +19,17 @@ use crate::model::text::clean;
 use crate::model::time::Timestamp;
 use crate::model::{Kind, ObjectKey, Pod};
 
+/// How far a restart goes.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Without asking.
+    pub yes: bool,
+    /// Deleting pods too that nothing makes again.
+    pub force: bool,
+    /// Only saying what would be done.
+    pub dry_run: Option<DryRunAt>,
+}
+
 /// Plans, asks, restarts.
 ///
 /// # Errors
@@ -27,8 +38,7 @@ pub async fn run(
     explore: &Explore,
     settings: &Settings,
     names: &[String],
-    yes: bool,
-    dry_run: Option<DryRunAt>,
+    How { yes, force, dry_run }: How,
     out: &mut impl Write,
 ) -> Result<Exit, Trouble> {
     let query = Query::new(explore, names, &[Kind::Service, Kind::Pod])?;
@@ -59,12 +69,16 @@ pub async fn run(
         return Ok(facts.exit);
     }
     let plan = write::plan(cluster.client(), &pods).await.map_err(failed)?;
+    let plan = if force { plan } else { plan.sparing_unmanaged() };
     for step in plan.possible() {
         writeln!(out, "{}", clean(&step.to_string()))?;
     }
     out.flush()?;
     for step in plan.impossible() {
         let _ = writeln!(io::stderr(), "{}", clean(&step.to_string()));
+    }
+    if !force && plan.impossible().any(Step::is_unmanaged) {
+        let _ = writeln!(io::stderr(), "  --force deletes such pods all the same");
     }
     let nothing_left_out = if plan.impossible().next().is_some() { Exit::Problems } else { Exit::Fine };
     let Some(may) = may.filter(|_| plan.possible().next().is_some()) else { return Ok(nothing_left_out) };

@@ -15,9 +15,11 @@ use super::live::Cluster;
 use super::log;
 use super::names::Query;
 use super::report::{self, Watch};
+use super::restart;
 use crate::app::Problem;
 use crate::config::load::{self, LoadError};
 use crate::config::{Complaint, Settings};
+use crate::model::Kind;
 use crate::model::text::clean;
 
 /// Runs the program: reads the command line, does what it says, tells what went wrong.
@@ -105,13 +107,17 @@ fn command(args: Args) -> Result<Exit, Stop> {
     let exit = match command {
         Command::Services { names, output } => list(&explore, &names, &List::Services, output, out)?,
         Command::Endpoints { names, output } => list(&explore, &names, &List::Endpoints, output, out)?,
-        Command::Dns { names, output } => list(&explore, &names, &List::Dns, output, out)?,
+        Command::Dns { health: true, output, .. } => super::check::health(&explore, output, out)?,
+        Command::Dns { names, output, .. } => list(&explore, &names, &List::Dns, output, out)?,
+        Command::Resolvconf { names, output } => list(&explore, &names, &List::ResolvConf, output, out)?,
+        Command::Doctor(doctor) => super::doctor::run(&explore, &doctor, out)?,
+        Command::Resolve(resolve) => super::resolve::run(&explore, &resolve, out)?,
+        Command::Check(check) => super::check::run(&explore, &check, out)?,
         Command::Env { names, args } => env(&explore, &names, &args, out)?,
-        Command::Restart { names, yes, dry_run } => {
+        Command::Restart { names, yes, force, dry_run } => {
             let settings = settings(&explore)?;
-            block_on(async {
-                super::restart::run(&explore, &settings, &names, yes, dry_run, out).await.map_err(Stop::from)
-            })?
+            let how = restart::How { yes, force, dry_run };
+            block_on(async { restart::run(&explore, &settings, &names, how, out).await.map_err(Stop::from) })?
         }
         Command::Forward(forward) => super::forward::run(&explore, &forward, out)?,
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
@@ -202,7 +208,11 @@ fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write
         return list(explore, names, &about, output, out);
     }
     let query = Query::new(explore, names, about.kinds())?;
-    let needs = about.needs(&query, args.output.form.list().unwrap_or(Form::Json));
+    let mut needs = about.needs(&query, args.output.form.list().unwrap_or(Form::Json));
+    if args.local {
+        // A forward to a pod stands for the Services that the pod is behind.
+        needs.helpful.push(Kind::EndpointSlice);
+    }
     block_on(async {
         // Kept until the end: dropping it stops the demo cluster and removes its files.
         let demo = match explore.origin() {
@@ -231,22 +241,14 @@ fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write
 
 /// Runs something to its end, or until somebody has enough.
 fn block_on<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(async {
+    wait_for(async {
         tokio::select! {
             result = work => result,
             _ = tokio::signal::ctrl_c() => {
                 Err(Failure::new(Exit::Problems, "interrupted", "", "").into())
             }
         }
-    });
-    // A name look-up that hangs in a system call must not hold up the end.
-    runtime.shutdown_background();
-    result
+    })
 }
 
 /// Gathers the facts and prints one list.
@@ -267,12 +269,20 @@ fn list(
         let facts = facts::from_file(&file, explore, &query, &needs)?;
         return show(list, &facts, &query, output, out);
     }
+    wait_for(list_cluster(explore, &query, &needs, list, output, out))
+}
+
+/// Runs what has to wait, in a runtime of its own. What an interrupt means is for the work to say: it ends a watch well.
+///
+/// # Errors
+/// That of the work, or no runtime.
+pub(super) fn wait_for<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(list_cluster(explore, &query, &needs, list, output, out));
+    let result = runtime.block_on(work);
     // A name look-up that hangs in a system call must not hold up the end.
     runtime.shutdown_background();
     result

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-mod once;
+pub(super) mod once;
 mod owner;
 
 pub use once::list_once;

@@ -92,6 +92,20 @@ coredns_build_info{goversion=\"go1.24.1\",revision=\"707c7c1\",version=\"1.12.1\
 # TYPE coredns_dns_requests_total counter
 coredns_dns_requests_total{family=\"1\",proto=\"udp\",server=\"dns://:53\",type=\"A\",view=\"\",zone=\".\"} 48213
 coredns_dns_requests_total{family=\"1\",proto=\"tcp\",server=\"dns://:53\",type=\"A\",view=\"\",zone=\".\"} 97
+# TYPE coredns_dns_responses_total counter
+coredns_dns_responses_total{plugin=\"\",rcode=\"NOERROR\",server=\"dns://:53\",view=\"\",zone=\".\"} 31044
+coredns_dns_responses_total{plugin=\"\",rcode=\"NXDOMAIN\",server=\"dns://:53\",view=\"\",zone=\".\"} 17251
+coredns_dns_responses_total{plugin=\"\",rcode=\"SERVFAIL\",server=\"dns://:53\",view=\"\",zone=\".\"} 15
+# TYPE coredns_dns_request_duration_seconds histogram
+coredns_dns_request_duration_seconds_bucket{server=\"dns://:53\",view=\"\",zone=\".\",le=\"0.00025\"} 40120
+coredns_dns_request_duration_seconds_bucket{server=\"dns://:53\",view=\"\",zone=\".\",le=\"0.004\"} 48011
+coredns_dns_request_duration_seconds_bucket{server=\"dns://:53\",view=\"\",zone=\".\",le=\"+Inf\"} 48310
+coredns_dns_request_duration_seconds_sum{server=\"dns://:53\",view=\"\",zone=\".\"} 19.4
+coredns_dns_request_duration_seconds_count{server=\"dns://:53\",view=\"\",zone=\".\"} 48310
+# TYPE coredns_cache_hits_total counter
+coredns_cache_hits_total{server=\"dns://:53\",type=\"success\",view=\"\",zones=\".\"} 1204
+coredns_cache_misses_total{server=\"dns://:53\",view=\"\",zones=\".\"} 3310
+coredns_panics_total 0
 ";
 
 /// Waits until a pod does not exist any more.

@@ -18,33 +18,43 @@ use super::ObjectKey;
 pub mod answer;
 mod backend;
 pub mod cluster;
+pub mod compare;
 pub mod corefile;
 pub mod domain;
 pub mod forms;
 mod hits;
 pub mod hosts;
+pub mod input;
+pub mod live;
 pub mod lookup;
+pub mod metrics;
 pub mod name;
+pub mod predicted;
 pub mod records;
 pub mod resolvconf;
 pub mod reverse;
 pub mod search;
 pub mod selector;
 pub mod server;
+pub mod servers;
 
 pub use answer::{Answer, Open};
 pub use backend::Parsed;
 pub use cluster::Cluster;
+pub use compare::{Cause, Comparison, Verdict};
 pub use corefile::Corefile;
 pub use domain::{ClusterDomain, DomainSource};
 pub use forms::{FormKind, NameForm, Step, Viewpoint, names_for, shortest};
 pub use hits::endpoint_label;
+pub use live::{Code, LiveFailure, LiveLookup, LiveReply, LiveStep, Mode, Outcome, Question, ReplyCode};
 pub use lookup::{Lookup, LookupStep, Source};
+pub use metrics::Metrics;
 pub use name::{Name, NameError};
 pub use records::{Zone, pod_record, service_records, zone_file};
 pub use resolvconf::{KubeletDns, NodeResolvConf, ResolvConf};
 pub use search::{Libc, LookupError, Query, Reply, Walk};
 pub use server::{Kubernetes, PodMode, Server};
+pub use servers::{DnsHealth, DnsServer, Software};
 
 /// A DNS record type by its number (IANA "Resource Record (RR) TYPEs").
 ///

@@ -63,10 +63,10 @@ pub enum Asker {
 }
 
 impl Asker {
-    /// The namespace whose names are the short ones.
+    /// The namespace whose names are the short ones; on a laptop the one that a person has in mind.
     pub fn namespace(&self) -> Option<&Text> {
         match self {
-            Self::Laptop(_) => None,
+            Self::Laptop(facts) => facts.namespace.as_ref(),
             Self::Pod(key, _) => Some(&key.namespace),
             Self::Namespace(namespace, _) => Some(namespace),
         }

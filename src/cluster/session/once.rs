@@ -75,7 +75,7 @@ fn sources(scope: &NamespaceScope, kinds: &[Kind]) -> Vec<Source> {
 }
 
 /// One list, whole. Once more from the start if its pages expire, and in JSON if its protobuf makes no sense.
-async fn read(
+pub(in crate::cluster) async fn read(
     client: &Client,
     converter: &Mutex<Converter>,
     source: &Source,

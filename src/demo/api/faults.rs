@@ -10,7 +10,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Which requests a fault is for. A field that is `None` means any.
+/// Which requests a fault is for. A field that is `None` means any. A question to the demo's CoreDNS counts as verb
+/// `ask` on `dns`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// RBAC verb: `list`, `watch`, `get`, `create`, …

@@ -1,5 +1,6 @@
 //! CoreDNS in its pods: DNS over TCP, one message after two bytes of its length, answered in order.
 
+use crate::demo::api::faults::{Failure, Scope};
 use crate::demo::api::server::Shared;
 use hickory_proto::op::{Message, OpCode, ResponseCode};
 use std::sync::Arc;
@@ -12,9 +13,21 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Serves one connection.
 pub(super) async fn serve(mut stream: DuplexStream, shared: &Arc<Shared>) {
     while let Ok(Some(query)) = tokio::time::timeout(IDLE, question(&mut stream)).await {
-        let Some(answer) = answer(shared, &query) else { break };
+        let Some(mut answer) = answer(shared, &query) else { break };
+        let fault = shared.faults.strike(&Scope::of("ask", "dns"));
+        match fault {
+            Some(Failure::Silent) => continue,
+            // The id is right, what follows makes no sense.
+            Some(Failure::Garbage) => answer.iter_mut().skip(12).for_each(|byte| *byte = 0xff),
+            _ => {}
+        }
         let Ok(length) = u16::try_from(answer.len()) else { break };
-        let framed = [&length.to_be_bytes()[..], &answer].concat();
+        let mut framed = [&length.to_be_bytes()[..], &answer].concat();
+        if let Some(Failure::BreakAfterBytes(count)) = fault {
+            framed.truncate(count);
+            let _ = stream.write_all(&framed).await;
+            break;
+        }
         if stream.write_all(&framed).await.is_err() {
             break;
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::answer::{Answer, Asker};
 use super::cluster::Cluster;
+use super::live::{Half, taken, taken_one};
 use super::search::{self, Libc, LookupError, Query, Reply, Walk};
 use super::{Name, Rcode, RecordType, ResolvConf, hosts};
 use crate::model::{Pod, Text};
@@ -122,7 +123,11 @@ impl Cluster {
     }
 
     /// Why a pod's questions do not go to the cluster's DNS server first.
-    fn asks_others(&self, conf: &ResolvConf) -> Option<String> {
+    pub fn asks_others(&self, conf: &ResolvConf) -> Option<String> {
+        // Whatever its address is, the kubelet puts the cluster's server first.
+        if self.kubelet().cluster_dns.is_empty() && !conf.assumed.is_empty() {
+            return None;
+        }
         if conf.node_servers {
             return Some("the pod asks the node's own name servers first".to_owned());
         }
@@ -141,65 +146,51 @@ impl Cluster {
     }
 
     fn walk(&self, pod: &Pod, conf: &ResolvConf, libc: Libc, name: &str) -> Lookup {
-        let list = conf.search_for(libc);
-        let search: Vec<&str> = list.iter().map(|s| &**s).collect();
-        // Without a final dot the node's own `ndots` would decide.
-        let ndots = if name.ends_with('.') { Some(1) } else { conf.ndots() };
-        let Some(ndots) = ndots else {
-            return Lookup::open(Vec::new(), "the node's own ndots option is not known");
-        };
-        let mut walk = Walk::new(search::plan(name, &search, ndots, libc), libc);
-        // A list that musl ignores is ignored with the node's part.
-        let node = conf.node_search_at.filter(|_| list.len() == conf.search.len());
-        let (mut steps, mut searched) = (Vec::new(), false);
-        while let Some(query) = walk.next().cloned() {
-            let behind = match query.via {
-                Some(i) => node.is_some_and(|at| i >= at),
-                None => searched && node.is_some(),
-            };
-            searched |= query.via.is_some();
-            if behind {
-                return Lookup::open(
-                    steps,
-                    "the node's own search domains are asked before it, and are not known",
-                );
-            }
-            let (reply, addresses) = match self.step(pod, &query, libc, list, &mut steps) {
-                Ok(found) => found,
-                Err(why) => return Lookup::open(steps, why),
-            };
-            if reply == Reply::ServFail && conf.nameservers.len() > 1 {
-                return Lookup::open(steps, "the server fails, and the next one is asked");
-            }
-            walk.reply(reply);
-            if reply == Reply::Addresses {
-                return Lookup::found(Source::Dns, steps, addresses);
-            }
-            // The list may end with the node's part, or be that part alone.
-            let last_known = query.via.map_or(search.is_empty(), |i| i + 1 == search.len());
-            if walk.end().is_some_and(|e| e.is_err())
-                && last_known
-                && node == Some(search.len())
-                && goes_on(reply, libc)
-            {
-                let absolute = name.ends_with('.') || (query.via.is_none() && libc == Libc::Musl);
-                if !absolute {
-                    return Lookup::open(
-                        steps,
-                        "the node's own search domains are asked next, and are not known",
-                    );
-                }
-            }
+        let (mut steps, mut addresses) = (Vec::new(), Vec::new());
+        let end = through(conf, libc, name, |query, list| {
+            let (reply, found) = self.step(pod, query, libc, list, &mut steps)?;
+            addresses = found;
+            Ok(reply)
+        });
+        match end {
+            Ok(Ok(())) => Lookup::found(Source::Dns, steps, addresses),
+            Ok(Err(error)) => Lookup { error: Some(error), ..Lookup::found(Source::Dns, steps, Vec::new()) },
+            Err(why) => Lookup::open(steps, why),
         }
-        let error = walk.end().and_then(Result::err).unwrap_or(LookupError::NoName);
-        Lookup {
-            source: Source::Dns,
-            steps,
-            addresses: Vec::new(),
-            error: Some(error),
-            caveat: None,
-            open: None,
+    }
+
+    /// What `res_search` finds in a pod for records of one type: the questions with their answers, and the end.
+    /// musl searches for addresses alone and asks other types for the name as it stands (musl: `res_search` is
+    /// `res_query`).
+    ///
+    /// # Errors
+    /// Why the end is not determined, in a sentence.
+    #[expect(clippy::type_complexity, reason = "one caller, which takes it apart at once")]
+    pub fn search_records(
+        &self,
+        pod: &Pod,
+        libc: Libc,
+        name: &str,
+        kind: RecordType,
+    ) -> (Vec<(Query, Answer)>, Result<Result<(), LookupError>, String>) {
+        let conf = self.resolv_conf(pod);
+        if let Some(why) = self.asks_others(&conf) {
+            return (Vec::new(), Err(why));
         }
+        let mut steps = Vec::new();
+        let absolute = format!("{}.", name.strip_suffix('.').unwrap_or(name));
+        let searched = libc == Libc::Glibc || matches!(kind, RecordType::A | RecordType::AAAA);
+        let name = if searched { name } else { &absolute };
+        let end = through(&conf, libc, name, |query, _| {
+            let Ok(asked) = Name::parse(&query.name) else { return Ok(Reply::NxDomain) };
+            let answer = self.serve(&asked, kind, Asker::Pod(pod), 0);
+            let half = Half { rcode: answer.rcode.map(Into::into), answers: &answer.answers };
+            let open = answer.open.as_ref().map(|open| format!("{}: {open}", query.name));
+            let reply = taken_one(kind, half);
+            steps.push((query.clone(), answer));
+            open.map_or(Ok(reply), Err)
+        });
+        (steps, end)
     }
 
     /// Asks one question for both types.
@@ -215,14 +206,65 @@ impl Cluster {
         let Ok(asked) = Name::parse(&query.name) else { return Ok((Reply::NxDomain, Vec::new())) };
         let ask = |kind| self.serve(&asked, kind, Asker::Pod(pod), 0);
         let (a, aaaa) = (ask(RecordType::A), ask(RecordType::AAAA));
+        let half = |answer: &'_ Answer| answer.rcode.map(Into::into);
+        let halves = [
+            Half { rcode: half(&a), answers: &a.answers },
+            Half { rcode: half(&aaaa), answers: &aaaa.answers },
+        ];
         let result = match a.open.as_ref().or(aaaa.open.as_ref()) {
             Some(open) => Err(format!("{}: {open}", query.name)),
-            None => Ok(taken(&asked, &a, &aaaa, libc)),
+            None => Ok(taken(asked.lower(), &halves, libc)),
         };
         let search = query.via.and_then(|i| search.get(i)).cloned();
         steps.push(LookupStep { name: query.name.clone(), search, a, aaaa });
         result
     }
+}
+
+/// Walks a name through a resolver file. `ask` gives the reply to one question, or why it is not determined.
+///
+/// # Errors
+/// Why the end is not determined, in a sentence.
+fn through(
+    conf: &ResolvConf,
+    libc: Libc,
+    name: &str,
+    mut ask: impl FnMut(&Query, &[Text]) -> Result<Reply, String>,
+) -> Result<Result<(), LookupError>, String> {
+    let list = conf.search_for(libc);
+    let search: Vec<&str> = list.iter().map(|s| &**s).collect();
+    // Without a final dot the node's own `ndots` would decide.
+    let ndots = if name.ends_with('.') { Some(1) } else { conf.ndots() };
+    let ndots = ndots.ok_or("the node's own ndots option is not known")?;
+    let mut walk = Walk::new(search::plan(name, &search, ndots, libc), libc);
+    // A list that musl ignores is ignored with the node's part.
+    let node = conf.node_search_at.filter(|_| list.len() == conf.search.len());
+    let mut searched = false;
+    while let Some(query) = walk.next().cloned() {
+        let behind = match query.via {
+            Some(i) => node.is_some_and(|at| i >= at),
+            None => searched && node.is_some(),
+        };
+        searched |= query.via.is_some();
+        if behind {
+            return Err("the node's own search domains are asked before it, and are not known".to_owned());
+        }
+        let reply = ask(&query, list)?;
+        if reply == Reply::ServFail && conf.nameservers.len() > 1 {
+            return Err("the server fails, and the next one is asked".to_owned());
+        }
+        walk.reply(reply);
+        // The list may end with the node's part, or be that part alone.
+        let last_known = query.via.map_or(search.is_empty(), |i| i + 1 == search.len());
+        let failed = walk.end().is_some_and(|e| e.is_err());
+        if failed && last_known && node == Some(search.len()) && goes_on(reply, libc) {
+            let absolute = name.ends_with('.') || (query.via.is_none() && libc == Libc::Musl);
+            if !absolute {
+                return Err("the node's own search domains are asked next, and are not known".to_owned());
+            }
+        }
+    }
+    Ok(walk.end().unwrap_or(Err(LookupError::NoName)))
 }
 
 fn goes_on(reply: Reply, libc: Libc) -> bool {
@@ -231,33 +273,4 @@ fn goes_on(reply: Reply, libc: Libc) -> bool {
         Reply::NoData | Reply::ServFail => libc == Libc::Glibc,
         Reply::Addresses | Reply::Alias => false,
     }
-}
-
-/// What a library makes of both answers. glibc takes only addresses that the chain of aliases leads to; musl takes
-/// every address in the reply.
-fn taken(asked: &Name, a: &Answer, aaaa: &Answer, libc: Libc) -> (Reply, Vec<IpAddr>) {
-    let mut addresses = Vec::new();
-    for answer in [a, aaaa] {
-        let mut owner = asked.lower().to_owned();
-        for record in &answer.answers {
-            let own = record.name.eq_ignore_ascii_case(&owner);
-            if record.kind == RecordType::CNAME && own {
-                owner = record.data.to_ascii_lowercase();
-            } else if own || libc == Libc::Musl {
-                addresses.extend(record.data.parse::<IpAddr>().ok());
-            }
-        }
-    }
-    if !addresses.is_empty() {
-        return (Reply::Addresses, addresses);
-    }
-    let records = !a.answers.is_empty() || !aaaa.answers.is_empty();
-    let either = |rcode| a.rcode == Some(rcode) || aaaa.rcode == Some(rcode);
-    let reply = match () {
-        () if records => Reply::Alias,
-        () if either(Rcode::NxDomain) => Reply::NxDomain,
-        () if either(Rcode::ServFail) || either(Rcode::Refused) => Reply::ServFail,
-        () => Reply::NoData,
-    };
-    (reply, addresses)
 }

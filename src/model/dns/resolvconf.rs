@@ -8,7 +8,7 @@
 use super::search::Libc;
 use super::{ClusterDomain, domain};
 use crate::model::pod::DnsConfig;
-use crate::model::{ClusterSnapshot, ObjectKey, Pod, Text};
+use crate::model::{ClusterSnapshot, Finding, Kind, ObjectKey, ObjectRef, Pod, Severity, Text};
 
 /// What the kubelet of a node knows about DNS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -254,4 +254,58 @@ impl ResolvConf {
         }
         lines.iter().flat_map(|line| [line, "\n"]).collect()
     }
+}
+
+/// What is worth telling about a pod's file: that it does not lead to the cluster's DNS, that something did not fit,
+/// that short names do not go as far as people expect.
+pub fn findings(pod: &Pod, conf: &ResolvConf, kubelet: &KubeletDns) -> Vec<Finding> {
+    let finding = |code, severity, message: &str, evidence: Vec<String>, advice: &str| Finding {
+        code,
+        severity,
+        object: ObjectRef { kind: Kind::Pod, key: pod.key.clone() },
+        message: message.to_owned(),
+        evidence,
+        advice: advice.to_owned(),
+    };
+    let mut out = Vec::new();
+    let spec = &pod.spec;
+    let config = spec.dns_config.as_ref();
+    let asks_cluster = conf.nameservers.iter().any(|s| kubelet.cluster_dns.contains(s));
+    if !asks_cluster && !kubelet.cluster_dns.is_empty() {
+        let mut evidence = vec![format!("dnsPolicy: {}", spec.dns_policy)];
+        evidence.extend(spec.host_network.then(|| "hostNetwork: true".to_owned()));
+        let message =
+            "The pod does not ask the cluster's DNS server: names of Services do not resolve in it.";
+        let advice = match (spec.host_network, &*spec.dns_policy) {
+            (true, "ClusterFirst" | "") => "Set dnsPolicy: ClusterFirstWithHostNet.",
+            (_, "None") => "Put the cluster's DNS address into dnsConfig.nameservers.",
+            _ => "Set dnsPolicy: ClusterFirst.",
+        };
+        out.push(finding("not-cluster-dns", Severity::Info, message, evidence, advice));
+    }
+    let own = |list: fn(&DnsConfig) -> &[Text]| config.map_or(0, |c| list(c).len());
+    if conf.events.contains(&"DNSConfigForming") {
+        let servers = own(|c| &c.nameservers) + kubelet.cluster_dns.len();
+        if servers > MAX_SERVERS {
+            let message = "There are more name servers than the three that fit; the last are left out.";
+            let evidence = vec![format!("{servers} name servers")];
+            out.push(finding("too-many-nameservers", Severity::Warning, message, evidence, ""));
+        } else {
+            let message = "There are more search domains than fit; the last are left out.";
+            let evidence = vec![format!("{} of its own", own(|c| &c.searches))];
+            out.push(finding("too-many-searches", Severity::Warning, message, evidence, ""));
+        }
+    } else if conf.search_for(Libc::Musl).len() < conf.search.len() {
+        let message = "The search line is too long for musl (Alpine), which ignores it whole.";
+        let evidence = vec![format!("{} search domains", conf.search.len())];
+        out.push(finding("too-many-searches", Severity::Warning, message, evidence, ""));
+    }
+    if asks_cluster && !conf.search.is_empty() && conf.ndots().is_some_and(|n| n < 2) {
+        let message =
+            "ndots is below 2: musl (Alpine) does not search for names with a dot, such as svc.namespace.";
+        let evidence = vec![format!("options {}", conf.options.join(" "))];
+        let advice = "Write such names in full, or leave ndots at 5.";
+        out.push(finding("ndots-too-low", Severity::Info, message, evidence, advice));
+    }
+    out
 }

@@ -110,7 +110,7 @@ impl<'a> Case<'a> {
     /// The name and what it comes to.
     pub(super) fn examine(mut self) -> Diagnosis {
         let typed = &*self.question.name;
-        let own = self.question.from.namespace().map(|n| &**n).or_else(|| self.only_namespace(typed));
+        let own = self.own_namespace();
         let name = match Name::parse(typed) {
             Ok(name) => name,
             Err(error) => {
@@ -132,6 +132,15 @@ impl<'a> Case<'a> {
                 None => self.without_pod(meant.as_ref()),
             },
         }
+    }
+
+    /// The namespace that short names are read in. Whoever types on a laptop may have any in mind.
+    fn own_namespace(&self) -> Option<&'a str> {
+        let own = self.question.from.namespace().map(|n| &**n);
+        let Asker::Laptop(_) = self.question.from else { return own };
+        let name = &*self.question.name;
+        let there = own.filter(|n| self.service(&ObjectKey::new(*n, name)).is_some());
+        there.or_else(|| self.only_namespace(name)).or(own)
     }
 
     /// The namespace of the Service of that name, for who asks from no namespace; `default` where there are several.

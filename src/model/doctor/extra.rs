@@ -133,6 +133,8 @@ pub struct LaptopFacts {
     pub search: Vec<Text>,
     /// `ndots`.
     pub ndots: usize,
+    /// The namespace that short names are read in: that of the kubeconfig's context.
+    pub namespace: Option<Text>,
     /// The addresses that the hosts file has for the name.
     pub hosts: Vec<IpAddr>,
     /// What it answered, in the order asked.

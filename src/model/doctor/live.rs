@@ -42,6 +42,9 @@ pub fn questions(
     names.extend(known.map(|r| r.absolute(&cluster.domain().name)));
     let mut seen = BTreeSet::new();
     names.retain(|n| Name::parse(n).is_ok() && seen.insert(n.to_ascii_lowercase()));
+    // Servers outside may take their time, and answers come in the order of the questions.
+    let outside = |n: &String| !Name::parse(n).is_ok_and(|n| n.is_under(&cluster.domain().name));
+    names.sort_by_key(outside);
     names.into_iter().flat_map(|n| kinds.iter().map(move |k| (n.clone(), *k))).collect()
 }
 

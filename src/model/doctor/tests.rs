@@ -562,7 +562,7 @@ fn corefiles_that_hide_names() {
 #[test]
 fn what_may_not_be_seen_is_said() {
     let mut world = World::new();
-    world.forbidden = vec![Kind::Service];
+    world.forbidden = vec![Kind::Service, Kind::Namespace];
     world.services.clear();
     world.namespaces.clear();
     let diagnosis = world.from_client("my-app.default.svc.cluster.local.", Libc::Glibc);

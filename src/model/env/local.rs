@@ -46,6 +46,23 @@ pub struct Local {
     pub ports_to_tell: Vec<(Text, u16)>,
 }
 
+/// The Services and their ports behind which a pod's port is: what a forward to that pod can stand for.
+pub fn services_of_pod(snapshot: &ClusterSnapshot, pod: &ObjectKey, port: u16) -> Vec<(ObjectKey, u16)> {
+    let mut found = Vec::new();
+    for facts in snapshot.services_in(&pod.namespace) {
+        let slices = facts.slices.iter().filter(|slice| {
+            let targets = slice.endpoints.iter().filter_map(|endpoint| endpoint.target.as_ref());
+            targets.into_iter().any(|target| &*target.kind == "Pod" && target.name == pod.name)
+        });
+        let names = slices.flat_map(|slice| &slice.ports).filter(|p| p.port == Some(i32::from(port)));
+        let names: BTreeSet<&Text> = names.map(|port| &port.name).collect();
+        let ports = facts.service.ports.iter().filter(|port| names.contains(&port.name));
+        let numbers = ports.filter_map(|port| u16::try_from(port.port).ok());
+        found.extend(numbers.map(|number| (facts.key().clone(), number)));
+    }
+    found
+}
+
 /// Rewrites an environment. `domain` is the cluster's DNS domain.
 pub fn rewrite(
     environment: &ContainerEnvironment,

@@ -76,6 +76,9 @@ pub enum Root {
     Unread(String),
 }
 
+/// Why a pod is spared.
+const UNMANAGED: &str = "nothing makes it again once it is deleted";
+
 /// One object that changes, or one that can't be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -103,6 +106,11 @@ impl Step {
     /// Whether it does anything.
     pub fn is_possible(&self) -> bool {
         !matches!(self, Self::Impossible { .. })
+    }
+
+    /// Whether it is a pod that was spared because nothing makes it again.
+    pub fn is_unmanaged(&self) -> bool {
+        matches!(self, Self::Impossible { why, .. } if why == UNMANAGED)
     }
 
     /// The object: `Deployment shop/web`.
@@ -179,6 +187,20 @@ impl Plan {
     /// What can't be done.
     pub fn impossible(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| !step.is_possible())
+    }
+
+    /// The same without the deletion of pods that nothing makes again (kubectl: `drain` without `--force`).
+    #[must_use]
+    pub fn sparing_unmanaged(self) -> Self {
+        let spare = |step| match step {
+            Step::Delete { ref pod, owner: None, .. } => {
+                Step::Impossible { object: format!("Pod {pod}"), why: UNMANAGED.to_owned() }
+            }
+            other => other,
+        };
+        let mut steps: Vec<Step> = self.steps.into_iter().map(spare).collect();
+        steps.sort_by_key(|step| !step.is_possible());
+        Self { steps }
     }
 
     /// How many pods end.

@@ -55,6 +55,9 @@ fn every_object_is_named_once_with_what_happens_to_its_pods() {
         ]
     );
     assert_eq!((plan.possible().count(), plan.impossible().count(), plan.pods()), (7, 3, 9));
+    let spared = plan.clone().sparing_unmanaged();
+    assert_eq!((spared.possible().count(), spared.pods()), (5, 7));
+    assert!(spared.steps[5].to_string().starts_with("not Pod a/bare: nothing makes it again"), "{spared:?}");
     let Step::Delete { uid, .. } = &plan.steps[3] else { panic!("{plan:?}") };
     assert_eq!(&**uid, "uid-bare", "no other pod of the name");
 }

@@ -1,0 +1,277 @@
+//! `kdisco check` and `kdisco dns --health`: tables and documents.
+//!
+//! What it is not: it compares nothing.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::API_VERSION;
+use super::table::{Table, Widths};
+use crate::cli::args::{Form, Output};
+use crate::cli::check::is_document;
+use crate::model::dns::{Cluster, Comparison, DnsHealth, Metrics, Record, Verdict};
+use crate::model::text::clean;
+
+fn data(records: &[Record]) -> Vec<&str> {
+    let mut data: Vec<&str> = records.iter().map(|r| &*r.data).collect();
+    data.sort_unstable();
+    data
+}
+
+/// One side in a cell.
+fn cell(rcode: Option<&str>, records: &[Record]) -> String {
+    if records.is_empty() {
+        return match rcode {
+            None => "?".to_owned(),
+            Some("NOERROR") => "NODATA".to_owned(),
+            Some(other) => other.to_owned(),
+        };
+    }
+    data(records).join(",")
+}
+
+fn predicted(c: &Comparison) -> String {
+    cell(c.predicted.rcode.map(crate::model::dns::Rcode::as_str), &c.predicted.answers)
+}
+
+fn live(c: &Comparison) -> String {
+    match &c.live.reply {
+        Ok(reply) => cell(Some(&reply.rcode.to_string()), &reply.answers),
+        Err(_) => "?".to_owned(),
+    }
+}
+
+/// What of a comparison makes it another one.
+pub fn state(c: &Comparison) -> String {
+    format!("{} {} {}", c.verdict, predicted(c), live(c))
+}
+
+fn records(records: &[Record]) -> Value {
+    let one = |r: &Record| json!({ "name": r.name, "type": r.kind, "ttl": r.ttl, "data": r.data });
+    records.iter().map(one).collect()
+}
+
+fn item(c: &Comparison) -> Value {
+    let reply = c.live.reply.as_ref().ok();
+    json!({
+        "name": c.live.name,
+        "type": c.live.kind,
+        "predicted": records(&c.predicted.answers),
+        "live": reply.map_or_else(|| json!([]), |r| records(&r.answers)),
+        "verdict": c.verdict,
+        "why": c.why,
+        "code": c.cause.map(crate::model::dns::Cause::code),
+        "predictedRcode": c.predicted.rcode,
+        "liveRcode": reply.map(|r| r.rcode.to_string()),
+        "server": c.live.server,
+        "millis": c.live.took.map(|t| (t.as_secs_f64() * 1e6).round() / 1e3),
+    })
+}
+
+fn document(kind: &str, context: Option<&str>, items: &Value) -> Value {
+    json!({ "apiVersion": API_VERSION, "kind": kind, "context": context, "items": items })
+}
+
+fn write(document: &Value, form: Form, out: &mut impl Write) -> io::Result<()> {
+    if form == Form::Yaml {
+        return serde_saphyr::to_io_writer(out, document).map_err(super::unwrap_io);
+    }
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    out.write_all(b"\n")
+}
+
+fn table<'a>(all: impl IntoIterator<Item = &'a Comparison>, headings: bool) -> String {
+    let mut table = Table::default();
+    if headings {
+        table.push(["VERDICT", "NAME", "TYPE", "PREDICTED", "LIVE", "WHY"]);
+    }
+    for c in all {
+        table.push([
+            c.verdict.to_string(),
+            c.live.name.clone(),
+            c.live.kind.to_string(),
+            predicted(c),
+            live(c),
+            c.why.clone().unwrap_or_default(),
+        ]);
+    }
+    table.lay_out(&mut Widths::default())
+}
+
+/// Prints a whole check: in the table what is not equal (all of it with `-o wide`), then the sum.
+///
+/// # Errors
+/// Those of the output.
+pub fn print(
+    all: &[Comparison],
+    context: Option<&str>,
+    took: Duration,
+    output: Output,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if is_document(output.form) {
+        return write(&document("CheckList", context, &all.iter().map(item).collect()), output.form, out);
+    }
+    if output.form == Form::Name {
+        for c in all.iter().filter(|c| c.verdict != Verdict::Equal) {
+            writeln!(out, "{}", clean(&c.live.name))?;
+        }
+        return Ok(());
+    }
+    let shown: Vec<&Comparison> =
+        all.iter().filter(|c| output.form == Form::Wide || c.verdict != Verdict::Equal).collect();
+    if !shown.is_empty() {
+        out.write_all(table(shown, !output.no_headers).as_bytes())?;
+    }
+    writeln!(out, ";; {}", clean(&sum(all, took)))
+}
+
+fn count(all: &[Comparison], verdict: Verdict) -> usize {
+    all.iter().filter(|c| c.verdict == verdict).count()
+}
+
+fn sum(all: &[Comparison], took: Duration) -> String {
+    let mut servers: Vec<&str> = Vec::new();
+    for server in all.iter().filter_map(|c| c.live.server.as_deref()) {
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    let counts = [Verdict::Equal, Verdict::Different, Verdict::Unverifiable]
+        .map(|verdict| format!("{} {verdict}", count(all, verdict)));
+    let servers = if servers.is_empty() { "nobody".to_owned() } else { servers.join(" and ") };
+    format!("{} questions to {servers} in {:.2} s: {}", all.len(), took.as_secs_f64(), counts.join(", "))
+}
+
+/// Prints what changed since the last round of a watch.
+///
+/// # Errors
+/// Those of the output.
+pub fn changes(
+    changed: &[Comparison],
+    all: usize,
+    first: bool,
+    context: Option<&str>,
+    output: Output,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if is_document(output.form) {
+        for c in changed {
+            serde_json::to_writer(&mut *out, &document("CheckList", context, &json!([item(c)])))?;
+            out.write_all(b"\n")?;
+        }
+        return Ok(());
+    }
+    if first {
+        let odd = changed.len();
+        writeln!(
+            out,
+            ";; {all} questions, {odd} not equal; asked again every few seconds, changes are told"
+        )?;
+    }
+    out.write_all(table(changed, first && !output.no_headers && !changed.is_empty()).as_bytes())
+}
+
+fn per_cent(part: Option<f64>) -> String {
+    part.map_or_else(|| "-".to_owned(), |p| format!("{:.1}%", p * 100.0))
+}
+
+fn millis(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "-".to_owned(), |s| format!("{:.2} ms", s * 1e3))
+}
+
+fn numbers(m: &Metrics) -> Value {
+    json!({
+        "version": m.version,
+        "requests": m.requests,
+        "responses": m.responses,
+        "servfailShare": m.share("SERVFAIL"),
+        "meanSeconds": m.mean_seconds(),
+        "p99Seconds": m.within_seconds(0.99),
+        "cacheHitShare": m.cache_share(),
+        "panics": m.panics,
+        "upstreamsBroken": m.upstreams_broken,
+    })
+}
+
+/// Prints the state of the cluster's DNS.
+///
+/// # Errors
+/// Those of the output.
+pub fn health(
+    health: &DnsHealth,
+    cluster: &Cluster,
+    context: Option<&str>,
+    form: Form,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let metrics = |name: &str| health.metrics.get(name);
+    if is_document(form) {
+        let items = health.servers.iter().map(|s| {
+            let told = metrics(&s.pod.name);
+            json!({
+                "namespace": s.pod.namespace,
+                "pod": s.pod.name,
+                "software": s.software.to_string(),
+                "version": s.version,
+                "ready": s.ready,
+                "restarts": s.restarts,
+                "state": s.state,
+                "node": s.node,
+                "metrics": told.and_then(|m| m.as_ref().ok()).map(numbers),
+                "metricsError": told.and_then(|m| m.as_ref().err()),
+            })
+        });
+        let mut document = document("DnsHealth", context, &items.collect());
+        let domain = cluster.domain();
+        document["clusterDomain"] = json!({ "name": domain.text(), "how": domain.how.to_string() });
+        document["corefile"] = json!({ "configMap": health.corefile, "notUnderstood": health.oddities });
+        document["nodeLocal"] =
+            json!(health.node_local.map(|(ready, total)| json!({ "ready": ready, "total": total })));
+        document["unknown"] = json!(health.unknown);
+        document["findings"] = json!(health.findings());
+        return write(&document, form, out);
+    }
+    let mut table = Table::default();
+    table.push([
+        "POD", "READY", "STATE", "RESTARTS", "SOFTWARE", "VERSION", "REQUESTS", "SERVFAIL", "MEAN", "P99",
+        "CACHE",
+    ]);
+    for s in &health.servers {
+        let m = metrics(&s.pod.name).and_then(|m| m.as_ref().ok());
+        table.push([
+            s.pod.name.to_string(),
+            if s.ready { "yes" } else { "no" }.to_owned(),
+            s.state.to_string(),
+            s.restarts.to_string(),
+            s.software.to_string(),
+            s.version.as_deref().unwrap_or("-").to_owned(),
+            m.map_or_else(|| "-".to_owned(), |m| format!("{:.0}", m.requests)),
+            per_cent(m.and_then(|m| m.share("SERVFAIL"))),
+            millis(m.and_then(Metrics::mean_seconds)),
+            millis(m.and_then(|m| m.within_seconds(0.99))),
+            per_cent(m.and_then(Metrics::cache_share)),
+        ]);
+    }
+    if health.servers.is_empty() {
+        let why = health.unknown.as_deref().unwrap_or("no pod serves DNS in kube-system");
+        writeln!(out, "{}", clean(why))?;
+    } else {
+        out.write_all(table.lay_out(&mut Widths::default()).as_bytes())?;
+    }
+    let domain = cluster.domain();
+    writeln!(out, ";; cluster domain {} ({})", clean(domain.text()), clean(&domain.how.to_string()))?;
+    match &health.corefile {
+        Some(key) => writeln!(out, ";; Corefile: ConfigMap {}", clean(&key.to_string()))?,
+        None => writeln!(out, ";; Corefile: could not be read; kubeadm's is assumed")?,
+    }
+    let unread = health.metrics.values().find_map(|m| m.as_ref().err());
+    let lines = health.oddities.iter().map(|o| format!("not understood: {o}"));
+    let lines = lines.chain(health.notes()).chain(unread.map(|e| format!("no metrics: {e}")));
+    for line in lines {
+        writeln!(out, ";; {}", clean(&line))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! `kdisco resolve`, live: the cluster's own DNS server asked, for one name or for many.
+//!
+//! What it is not: the client is `dns`', the way to the server `runtime`'s.
+
+use std::io::{self, Write};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::{Wanted, find_pod, noted, refused};
+use crate::app::Problem;
+use crate::cli::args::dns::Resolve;
+use crate::cli::facts::Facts;
+use crate::cli::failure::{Exit, Failure, tell};
+use crate::cli::live::{Cluster, failed};
+use crate::cli::report::lookup::{self, Around};
+use crate::cli::run::Stop;
+use crate::cluster::{ApiError, ApiErrorKind};
+use crate::dns::resolver::{Limits, Place};
+use crate::model::Text;
+use crate::model::dns::{self, Code, DnsHealth, LiveFailure, LiveLookup, Mode};
+use crate::runtime::live::{self, LiveDns, Which};
+
+/// So many look-ups of a batch are under way at once. Each asks two questions at a time.
+const PARALLEL: usize = 128;
+
+/// Which servers a command line names.
+pub(in crate::cli) fn which(pod: Option<&str>) -> Which {
+    match pod {
+        None => Which::Best,
+        Some("all") => Which::All,
+        Some(pod) => Which::Pod(pod.strip_prefix("pod/").unwrap_or(pod).into()),
+    }
+}
+
+/// Asks and prints.
+///
+/// # Errors
+/// No way to a server, no such pod, a closed output.
+pub(super) async fn run(
+    cluster: &Cluster,
+    resolve: &Resolve,
+    wanted: &[Wanted],
+    own: &str,
+    out: &mut impl Write,
+) -> Result<Exit, Stop> {
+    let mut namespaces = super::namespaces(wanted);
+    let unsaid = wanted.iter().any(|w| matches!(&w.from, Some((None, _))));
+    namespaces.extend(unsaid.then(|| Text::from(own)));
+    let snapshot = live::surroundings(cluster.client(), &namespaces).await.map_err(failed)?;
+    let facts = cluster.facts_of(snapshot);
+    let around = dns::Cluster::new(&facts.snapshot);
+    let health = DnsHealth::of(&facts.snapshot, &around);
+    let limits = Limits { question: resolve.timeout, ..Limits::default() };
+    let server = LiveDns::open(cluster.client(), &health, &which(resolve.dns_pod.as_deref()), limits).await;
+    let server = server.map_err(no_way)?;
+    let warnings: Vec<Problem> =
+        health.notes().into_iter().map(|what| Problem { what, ..Problem::default() }).collect();
+    for warning in &warnings {
+        tell(&mut io::stderr(), "note", warning);
+    }
+    let place = |wanted: &Wanted| place(&facts, &around, wanted, own);
+    let mut exit = Exit::Fine;
+    if resolve.batch.is_some() {
+        let answers = stream::iter(wanted).map(|wanted| {
+            let (server, found) = (server.clone(), place(wanted));
+            async move {
+                match found {
+                    Err(failure) => vec![refused(wanted, Mode::Live, &failure)],
+                    Ok(found) => ask(&server, wanted, found.as_ref()).await,
+                }
+            }
+        });
+        let mut answers = std::pin::pin!(answers.buffered(PARALLEL));
+        while let Some(lookups) = answers.next().await {
+            for lookup in &lookups {
+                exit = exit.max(code(lookup));
+                lookup::line(lookup, out)?;
+            }
+        }
+        return Ok(exit);
+    }
+    let mut lookups = Vec::new();
+    for wanted in wanted {
+        lookups.extend(ask(&server, wanted, place(wanted)?.as_ref()).await);
+    }
+    let around = Around { context: facts.context.as_deref(), warnings: &warnings };
+    lookup::print(&lookups, resolve.form, resolve.trace, &around, out)?;
+    if let Some(problem) = disagree(&lookups) {
+        tell(&mut io::stderr(), "warning", &problem);
+        exit = Exit::Problems;
+    }
+    Ok(lookups.iter().map(code).fold(exit, Exit::max))
+}
+
+/// Where a question is asked from, with what is to be said about it.
+type From = Option<(Place, Option<String>)>;
+
+fn place(facts: &Facts, cluster: &dns::Cluster, wanted: &Wanted, own: &str) -> Result<From, Failure> {
+    let Some((namespace, name)) = &wanted.from else { return Ok(None) };
+    let pod = find_pod(facts, namespace.as_deref(), name, Some(own))?;
+    Ok(Some(live::place(cluster, pod)))
+}
+
+async fn ask(server: &LiveDns, wanted: &Wanted, from: Option<&(Place, Option<String>)>) -> Vec<LiveLookup> {
+    let place = from.map(|(place, _)| place);
+    let mut lookups = server.lookup(&wanted.question, place, wanted.libc).await;
+    for lookup in &mut lookups {
+        if let Some((_, Some(note))) = from {
+            lookup.outcome.caveat = Some(note.clone());
+        }
+    }
+    lookups.into_iter().map(noted).collect()
+}
+
+/// The exit code of one look-up.
+fn code(lookup: &LiveLookup) -> Exit {
+    let silent = |f: &LiveFailure| matches!(f, LiveFailure::Timeout(_) | LiveFailure::Lost(_));
+    let all_silent =
+        !lookup.steps.is_empty() && lookup.steps.iter().all(|s| s.reply.as_ref().is_err_and(silent));
+    match () {
+        () if lookup.found() => Exit::Fine,
+        () if all_silent || lookup.outcome.rcode == Some(Code::Timeout) => Exit::Unreachable,
+        () => Exit::Problems,
+    }
+}
+
+/// What several servers say differently.
+fn disagree(lookups: &[LiveLookup]) -> Option<Problem> {
+    let said = |l: &LiveLookup| {
+        let mut data: Vec<&str> = l.outcome.answers.iter().map(|r| &*r.data).collect();
+        data.sort_unstable();
+        (l.outcome.rcode, data.join(" "), l.outcome.addresses.clone())
+    };
+    let first = said(lookups.first()?);
+    lookups.iter().any(|l| said(l) != first).then(|| Problem {
+        what: "the servers do not say the same".to_owned(),
+        why: "Each has its own cache, and its own watch of the cluster's objects.".to_owned(),
+        hint: "Ask again in a few seconds; kdisco dns --health shows how they are.".to_owned(),
+    })
+}
+
+/// No way to a server: what else can be done belongs to it.
+pub(in crate::cli) fn no_way(mut error: ApiError) -> Failure {
+    if matches!(error.kind, ApiErrorKind::Forbidden(_)) {
+        let others =
+            "without it: --via exec --from POD asks by a command in a pod, --predict computes the answer";
+        error.hint = format!("{}\n{others}", error.hint);
+    }
+    failed(error)
+}

@@ -1,0 +1,159 @@
+//! The cluster's DNS asked live: through the demo's API server and a port-forward to its CoreDNS pods, whose answers
+//! are written down and not computed.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "demo/client.rs"]
+mod raw;
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use kdisco::cluster::ApiErrorKind;
+use kdisco::cluster::client::{Client, Terminal};
+use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
+use kdisco::cluster::session::list_once;
+use kdisco::demo::{Clock, Demo, Failure, Options, Scope, start};
+use kdisco::dns::resolver::Limits;
+use kdisco::model::dns::{
+    Cluster, Comparison, DnsHealth, Libc, LiveFailure, Question, RecordType, Software, Verdict,
+};
+use kdisco::model::{ClusterSnapshot, Kind, NamespaceScope};
+use kdisco::runtime::live::{LiveDns, Which, health, place, surroundings};
+
+async fn demo() -> Demo {
+    start(Options { clock: Clock::Stepped, ..Options::default() }).await.unwrap()
+}
+
+fn client(demo: &Demo, context: &str) -> Client {
+    let overrides = Overrides {
+        kubeconfig: Some(demo.kubeconfig().to_owned()),
+        context: Some(context.to_owned()),
+        ..Overrides::default()
+    };
+    let environment = Environment { variables: [].into(), service_account: "/nonexistent".into() };
+    let target = Kubeconfig::load(&overrides, &environment).unwrap().target().unwrap();
+    Client::new(target, Terminal::Ours).unwrap()
+}
+
+/// Everything in the cluster that decides what its DNS says.
+async fn world(client: &Client) -> ClusterSnapshot {
+    let kinds = [Kind::Namespace, Kind::Service, Kind::EndpointSlice, Kind::Pod];
+    let all = list_once(client, &NamespaceScope::All, &kinds).await.unwrap();
+    let settings = surroundings(client, &[]).await.unwrap();
+    ClusterSnapshot { config_maps: settings.config_maps, ..all }
+}
+
+async fn open(client: &Client, which: Which, limits: Limits) -> (LiveDns, Cluster) {
+    let cluster = Cluster::new(&world(client).await);
+    let health = DnsHealth::of(&surroundings(client, &[]).await.unwrap(), &cluster);
+    (LiveDns::open(client, &health, &which, limits).await.unwrap(), cluster)
+}
+
+#[tokio::test]
+async fn a_name_is_found_as_a_pod_would_find_it() {
+    let demo = demo().await;
+    let client = client(&demo, "demo");
+    let (dns, cluster) = open(&client, Which::Best, Limits::default()).await;
+    let snapshot = world(&client).await;
+    let pod = snapshot.pods_in("shop").first().unwrap();
+    let (from, note) = place(&cluster, pod);
+    assert_eq!(note, None);
+    let found = dns.lookup(&Question::addresses("my-app.default"), Some(&from), Libc::Glibc).await;
+    let found = &found[0];
+    assert_eq!(found.outcome.addresses[0].to_string(), "10.96.14.2");
+    let names: Vec<&str> = found.steps.iter().step_by(2).map(|s| &*s.name).collect();
+    assert_eq!(names, ["my-app.default.shop.svc.cluster.local.", "my-app.default.svc.cluster.local."]);
+    let server = found.steps[0].server.as_deref().unwrap();
+    assert!(server.starts_with("coredns-") && server.ends_with(":53 by port-forward"), "{server}");
+    assert!(found.steps.iter().all(|s| s.took.is_some()));
+}
+
+#[tokio::test]
+async fn what_is_predicted_for_every_record_is_what_the_server_says() {
+    let demo = demo().await;
+    let client = client(&demo, "demo");
+    let (dns, cluster) = open(&client, Which::All, Limits::default()).await;
+    let snapshot = world(&client).await;
+    let services = snapshot.services.iter().map(|f| &**f);
+    let pods = snapshot.pods.values().flat_map(|pods| pods.iter()).map(|p| &**p);
+    let questions = cluster.check_questions(services, pods);
+    assert!(questions.len() > 60, "{}", questions.len());
+    let count = questions.len();
+    let steps: Vec<_> = dns.ask_all(questions).collect().await;
+    let all: Vec<Comparison> = steps.into_iter().flatten().map(|s| cluster.compare(s)).collect();
+    assert_eq!(all.len(), 2 * count, "both servers are asked");
+    let odd: Vec<_> = all.iter().filter(|c| c.verdict == Verdict::Different).collect();
+    assert!(odd.is_empty(), "{odd:#?}");
+}
+
+#[tokio::test]
+async fn a_server_that_dies_in_the_middle_is_replaced_by_another() {
+    let demo = demo().await;
+    let client = client(&demo, "demo");
+    let (dns, _) = open(&client, Which::Best, Limits::default()).await;
+    let first = dns.ask("my-app.default.svc.cluster.local", RecordType::A).await;
+    let server = first[0].server.clone().unwrap();
+    let pod = server.split(':').next().unwrap();
+    let path = format!("/api/v1/namespaces/kube-system/pods/{pod}?gracePeriodSeconds=0");
+    raw::request(&demo, "DELETE", &path, &[], "").await;
+    demo.step(Duration::from_secs(1));
+    let second = dns.ask("my-app.default.svc.cluster.local", RecordType::A).await;
+    assert_eq!(second[0].reply.as_ref().unwrap().answers[0].data, "10.96.14.2", "{second:?}");
+    assert_ne!(second[0].server.as_ref(), Some(&server));
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named_and_others_are_not_guessed() {
+    let demo = demo().await;
+    let admin = client(&demo, "demo");
+    let cluster = Cluster::new(&world(&admin).await);
+    let health = DnsHealth::of(&surroundings(&admin, &[]).await.unwrap(), &cluster);
+    demo.faults().always(Scope::of("create", "pods/portforward"), Failure::Forbidden);
+    let error = LiveDns::open(&admin, &health, &Which::Best, Limits::default()).await.unwrap_err();
+    assert!(matches!(error.kind, ApiErrorKind::Forbidden(_)));
+    assert!(error.why.contains("create pods/portforward in kube-system"), "{error}");
+    let viewer = client(&demo, "demo-viewer");
+    let seen = surroundings(&viewer, &[]).await.unwrap();
+    let health = DnsHealth::of(&seen, &Cluster::new(&seen));
+    assert!(health.unknown.is_some() && health.servers.is_empty());
+    let error = LiveDns::open(&viewer, &health, &Which::Best, Limits::default()).await.unwrap_err();
+    assert!(matches!(error.kind, ApiErrorKind::Forbidden(_)), "{error}");
+}
+
+#[tokio::test]
+async fn slow_and_broken_servers_are_told_apart() {
+    let demo = demo().await;
+    let client = client(&demo, "demo");
+    let limits = Limits { question: Duration::from_millis(200), ..Limits::default() };
+    let (dns, _) = open(&client, Which::Best, limits).await;
+    let ask = async || dns.ask("my-app.default.svc.cluster.local", RecordType::A).await[0].clone();
+    let query = || Scope::of("ask", "dns");
+    demo.faults().times(1, query(), Failure::Silent);
+    assert!(matches!(ask().await.reply, Err(LiveFailure::Timeout(_))));
+    assert!(ask().await.reply.is_ok(), "the next question is none the worse");
+    demo.faults().times(1, query(), Failure::Garbage);
+    assert!(matches!(ask().await.reply, Err(LiveFailure::Nonsense(_))));
+    demo.faults().times(1, query(), Failure::BreakAfterBytes(9));
+    assert!(ask().await.reply.is_ok(), "a connection that breaks is opened again");
+    demo.faults().always(query(), Failure::BreakAfterBytes(9));
+    assert!(matches!(ask().await.reply, Err(LiveFailure::Lost(_))));
+}
+
+#[tokio::test]
+async fn the_servers_state_is_read_with_what_they_count() {
+    let demo = demo().await;
+    let client = client(&demo, "demo");
+    let snapshot = surroundings(&client, &[]).await.unwrap();
+    let state = health(&client, &snapshot, &Cluster::new(&snapshot)).await;
+    assert_eq!((state.servers.len(), state.ready()), (2, 2));
+    let server = &state.servers[0];
+    assert_eq!((&server.software, server.version.as_deref()), (&Software::CoreDns, Some("v1.12.1")));
+    let metrics = state.metrics[&server.pod.name].as_ref().unwrap();
+    assert_eq!(metrics.version.as_deref(), Some("1.12.1"));
+    assert!(metrics.requests > 0.0 && metrics.share("SERVFAIL").unwrap() < 0.01);
+    assert!(metrics.cache_share().is_some() && metrics.within_seconds(0.99).is_some());
+    demo.faults().always(Scope::of("get", "pods/proxy"), Failure::Forbidden);
+    let state = health(&client, &snapshot, &Cluster::new(&snapshot)).await;
+    assert!(state.metrics[&state.servers[0].pod.name].as_ref().unwrap_err().contains("pods/proxy"));
+}
