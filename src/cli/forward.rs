@@ -334,7 +334,7 @@ fn lines(before: Option<&ForwardStatus>, status: &ForwardStatus, out: &mut impl 
     Ok(())
 }
 
-/// One JSON line for each event (`kdisco/v1`, SessionEvent).
+/// One JSON line for each event (`kdisco/v1`, `SessionEvent`).
 fn events(before: Option<&ForwardStatus>, status: &ForwardStatus, out: &mut impl Write) -> io::Result<()> {
     let mut event = |event: &str, local: Option<String>, reason: Option<&str>| {
         let line = json!({

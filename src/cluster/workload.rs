@@ -1,6 +1,6 @@
 //! Which pods a workload selects: one object, read for its selector alone.
 //!
-//! What it is: `spec.selector` of Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and replication
+//! What it is: `spec.selector` of Deployments, ReplicaSets, StatefulSets, `DaemonSets`, Jobs and replication
 //! controllers (kubectl: `polymorphichelpers.SelectorsForObject`). What it is not: a watch; a selector can't be
 //! changed but by making the object anew.
 

@@ -173,8 +173,8 @@ impl Core {
             for pod in warm.difference(&wanted) {
                 self.tunnels.cool(&self.spec.target.namespace, pod);
             }
-            for pod in wanted.difference(&warm).cloned() {
-                let core = self.clone();
+            for pod in wanted.difference(&warm) {
+                let (core, pod) = (self.clone(), pod.clone());
                 opening.spawn(async move {
                     if let Err(error) = core.tunnels.warm(&core.spec.target.namespace, &pod).await {
                         core.live.problem(&error.to_string());

@@ -41,8 +41,8 @@ impl Backends {
         Self { certain: true, why_none: why.into(), ..Self::default() }
     }
 
-    fn wrong(why: impl ToString) -> Self {
-        let why: Text = why.to_string().into();
+    fn wrong(why: impl Into<Text>) -> Self {
+        let why: Text = why.into();
         Self { certain: true, why_none: why.clone(), wrong: Some(why), ..Self::default() }
     }
 
@@ -113,7 +113,7 @@ fn of_service(spec: &ForwardSpec, facts: &ServiceFacts, snapshot: &ClusterSnapsh
     }
     let port = match service_port(service, &spec.port.remote) {
         Ok(port) => port,
-        Err(error) => return Backends::wrong(error),
+        Err(error) => return Backends::wrong(error.to_string()),
     };
     let own_port = u16::try_from(port.port).ok();
     let found = if spec.choice == Choice::Kubectl {

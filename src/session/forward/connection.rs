@@ -43,12 +43,9 @@ impl Core {
         let (mut first, mut tried, mut refused) = (Vec::new(), HashSet::new(), None::<String>);
         let mut until = deadline;
         loop {
-            let backend = match self.backend(&tried, until).await {
-                Ok(backend) => backend,
-                Err(()) => {
-                    let none = || self.backends.borrow().why_none.to_string();
-                    return Fate::Failed(refused.unwrap_or_else(none));
-                }
+            let Ok(backend) = self.backend(&tried, until).await else {
+                let none = || self.backends.borrow().why_none.to_string();
+                return Fate::Failed(refused.unwrap_or_else(none));
             };
             let Some(backend) = backend else {
                 // All have been tried: once more, after a while or when something has changed.
