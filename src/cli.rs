@@ -3,6 +3,7 @@
 //! What it is: the only place that knows all others. What it is not: it computes nothing about Kubernetes; reports
 //! print what `model` says.
 
+pub mod access;
 pub mod args;
 pub mod check;
 mod doctor;

@@ -6,6 +6,7 @@
 //!
 //! Everybody may use it; it uses nothing else of ours.
 
+pub mod access;
 pub mod columns;
 pub mod copy;
 pub mod diagnose;

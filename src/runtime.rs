@@ -6,8 +6,8 @@
 pub mod api_proxy;
 pub mod clipboard;
 pub mod clock;
-pub mod doctor;
 pub mod effects;
+pub mod examine;
 pub mod forwards;
 pub mod input;
 pub mod live;

@@ -300,6 +300,8 @@ pub enum Command {
         #[arg(long, value_name = "WHERE")]
         dry_run: Option<DryRunAt>,
     },
+    /// What your rights let work, what is missing, and the role that would allow it
+    Access(super::access::Flags),
     /// The API server on this machine, as `kubectl proxy` serves it: same flags, same filter
     Proxy(super::proxy::Flags),
     /// Script that completes commands and flags in a shell

@@ -9,16 +9,15 @@ use super::args::{Explore, Origin};
 use super::explore::start_demo;
 use super::facts::{self, Needs};
 use super::failure::{Exit, Failure, tell};
-use super::live::Cluster;
+use super::live::{Cluster, failed};
 use super::names::Query;
 use super::report::doctor as report;
 use super::run::{Stop, wait_for};
 use crate::app::Problem;
-use crate::dns::laptop::{Machine, look};
-use crate::model::doctor::{Asker, Diagnosis, Extra, Known, LaptopFacts, Question, examine};
+use crate::model::doctor::{Diagnosis, Extra, Known, Question};
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, Kind, Load, ObjectKey, dns};
-use crate::runtime::doctor::{Examined, Place, Request, diagnose};
+use crate::model::{Kind, ObjectKey, dns, doctor as model};
+use crate::runtime::examine::{self, Place, Wanted, asker};
 
 /// Runs the command.
 ///
@@ -35,23 +34,20 @@ pub(super) fn run(explore: &Explore, doctor: &Doctor, out: &mut impl Write) -> R
             let facts = facts::from_file(&file, explore, &Query::all(explore), &needs)?;
             let own = explore.namespaces().first().copied().unwrap_or("default");
             // Nobody asked from this machine: without a word it is a pod of the namespace.
-            let from = match place(doctor, own, own)? {
-                Place::Pod(key, libc) => Asker::Pod(key, libc),
-                Place::Namespace(namespace, libc) => Asker::Namespace(namespace, libc),
-                Place::Laptop(own) => {
-                    let here = Machine::default();
-                    let asking = look(&here, &doctor.name, doctor.kind, !doctor.no_live);
-                    let machine = wait_for(async { Ok::<_, Failure>(asking.await) })?;
-                    Asker::Laptop(Box::new(LaptopFacts { namespace: own, ..machine }))
-                }
-            };
+            let wanted = wanted(doctor, own, own)?;
+            let from = wait_for(async { Ok::<_, Failure>(asker(&wanted).await) })?;
             let extra = Extra {
                 live: Known::Failed("a saved file can't be asked".into()),
                 ..Extra::of(&facts.snapshot)
             };
             let question = Question { name: doctor.name.clone(), kind: doctor.kind, from };
-            let diagnosis =
-                examine(&question, &facts.snapshot, &dns::Cluster::new(&facts.snapshot), &extra, facts.now);
+            let diagnosis = model::examine(
+                &question,
+                &facts.snapshot,
+                &dns::Cluster::new(&facts.snapshot),
+                &extra,
+                facts.now,
+            );
             print(&diagnosis, None, &facts.warnings, explore, doctor, out)
         }
         Origin::Cluster | Origin::Demo(_) => wait_for(in_cluster(explore, doctor, out)),
@@ -68,12 +64,9 @@ async fn in_cluster(explore: &Explore, doctor: &Doctor, out: &mut impl Write) ->
     let work = async {
         let cluster = Cluster::open(explore, kubeconfig, &Query::all(explore)).await?;
         let own = explore.namespaces().first().copied().unwrap_or(cluster.namespace()).to_owned();
-        let place = place(doctor, "laptop", &own)?;
+        let wanted = wanted(doctor, "laptop", &own)?;
         let now = explore.now.unwrap_or_else(Timestamp::now);
-        let request =
-            Request { name: doctor.name.clone(), kind: doctor.kind, place, live: !doctor.no_live, now };
-        let Examined { diagnosis, snapshot } = diagnose(cluster.client(), &request).await;
-        nothing_to_see(&snapshot)?;
+        let diagnosis = examine::examine(cluster.client(), &wanted, now).await.map_err(failed)?;
         print(&diagnosis, cluster.context(), &[], explore, doctor, out)
     };
     tokio::select! {
@@ -82,44 +75,32 @@ async fn in_cluster(explore: &Explore, doctor: &Doctor, out: &mut impl Write) ->
     }
 }
 
+/// The question; `unsaid` is from where without `--from`.
+fn wanted(doctor: &Doctor, unsaid: &str, own: &str) -> Result<Wanted, Failure> {
+    Ok(Wanted {
+        name: doctor.name.clone(),
+        kind: doctor.kind,
+        from: place(doctor.from.as_deref().unwrap_or(unsaid), own)?,
+        libc: doctor.libc,
+        own: own.into(),
+        ask: !doctor.no_live,
+    })
+}
+
 /// `laptop`, `NAMESPACE/POD`, `pod/POD` (of the usual namespace), `NAMESPACE`.
-fn place(doctor: &Doctor, unsaid: &str, own: &str) -> Result<Place, Failure> {
-    let text = doctor.from.as_deref().unwrap_or(unsaid);
+fn place(text: &str, own: &str) -> Result<Place, Failure> {
     let parts: Vec<&str> = text.split('/').collect();
-    let pod = |namespace: &str, name: &str| Ok(Place::Pod(ObjectKey::new(namespace, name), doctor.libc));
+    let pod = |namespace: &str, name: &str| Ok(Place::Pod(ObjectKey::new(namespace, name)));
     match parts[..] {
         _ if parts.iter().any(|part| part.is_empty()) => {}
-        ["laptop"] => return Ok(Place::Laptop(Some(own.into()))),
-        [namespace] => return Ok(Place::Namespace(namespace.into(), doctor.libc)),
+        ["laptop"] => return Ok(Place::Laptop),
+        [namespace] => return Ok(Place::Namespace(namespace.into())),
         ["pod" | "po" | "pods", name] => return pod(own, name),
         [namespace, name] | [namespace, "pod" | "po" | "pods", name] => return pod(namespace, name),
         _ => {}
     }
     let what = format!("\"{text}\" names no place to ask from");
     Err(Failure::new(Exit::Usage, what, "It has to be NAMESPACE/POD, NAMESPACE or laptop.", ""))
-}
-
-/// A cluster of which nothing may be seen, or that does not answer.
-fn nothing_to_see(snapshot: &ClusterSnapshot) -> Result<(), Failure> {
-    let services = || snapshot.loads.iter().filter(|l| l.kind == Kind::Service).map(|l| &l.load);
-    if services().any(Load::is_live) {
-        return Ok(());
-    }
-    Err(match services().find(|l| matches!(l, Load::Forbidden { .. } | Load::Failed { .. })) {
-        Some(Load::Forbidden { message, .. }) => Failure::new(
-            Exit::Forbidden,
-            "no right to list services",
-            message.to_string(),
-            "Name a namespace that you may see with -n or --from, or ask for a role such as \"view\".",
-        ),
-        Some(Load::Failed { why, .. }) => Failure::new(
-            Exit::Unreachable,
-            "cannot list services",
-            why.to_string(),
-            "Check that the API server can be reached: kubectl cluster-info.",
-        ),
-        _ => Failure::new(Exit::Unreachable, "cannot list services", "", ""),
-    })
 }
 
 fn print(
@@ -143,26 +124,18 @@ mod tests {
 
     #[test]
     fn places_as_they_are_typed() {
-        let doctor = |from: &str| Doctor {
-            name: "web".to_owned(),
-            kind: None,
-            from: Some(from.to_owned()),
-            libc: None,
-            no_live: true,
-            form: crate::cli::args::Form::Table,
-        };
-        let pod = |namespace: &str, name: &str| Place::Pod(ObjectKey::new(namespace, name), None);
+        let pod = |namespace: &str, name: &str| Place::Pod(ObjectKey::new(namespace, name));
         for (text, wanted) in [
-            ("laptop", Place::Laptop(Some("own".into()))),
-            ("shop", Place::Namespace("shop".into(), None)),
+            ("laptop", Place::Laptop),
+            ("shop", Place::Namespace("shop".into())),
             ("shop/web-0", pod("shop", "web-0")),
             ("shop/pod/web-0", pod("shop", "web-0")),
             ("pod/web-0", pod("own", "web-0")),
         ] {
-            assert_eq!(place(&doctor(text), "laptop", "own").unwrap(), wanted, "{text}");
+            assert_eq!(place(text, "own").unwrap(), wanted, "{text}");
         }
         for text in ["", "/", "a/", "/b", "a/b/c", "a/b/c/d"] {
-            assert_eq!(place(&doctor(text), "laptop", "own").unwrap_err().exit, Exit::Usage, "{text}");
+            assert_eq!(place(text, "own").unwrap_err().exit, Exit::Usage, "{text}");
         }
     }
 }

@@ -120,6 +120,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
             block_on(async { restart::run(&explore, &settings, &names, how, out).await.map_err(Stop::from) })?
         }
         Command::Forward(forward) => super::forward::run(&explore, &forward, out)?,
+        Command::Access(flags) => super::access::run(&explore, flags, out)?,
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

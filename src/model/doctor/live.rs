@@ -42,6 +42,10 @@ pub fn questions(
     names.extend(known.map(|r| r.absolute(&cluster.domain().name)));
     let mut seen = BTreeSet::new();
     names.retain(|n| Name::parse(n).is_ok() && seen.insert(n.to_ascii_lowercase()));
+    // Where it is clear what is meant, the outside has no say; its servers may take their time.
+    if known.is_some_and(|r| snapshot.service(&r.key).is_some()) {
+        names.retain(|n| Name::parse(n).is_ok_and(|n| n.is_under(&cluster.domain().name)));
+    }
     // Servers outside may take their time, and answers come in the order of the questions.
     let outside = |n: &String| !Name::parse(n).is_ok_and(|n| n.is_under(&cluster.domain().name));
     names.sort_by_key(outside);

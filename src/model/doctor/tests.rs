@@ -621,7 +621,6 @@ fn questions_for_the_server() {
             "my-app.default.shop.svc.cluster.local.",
             "my-app.default.svc.cluster.local.",
             "my-app.default.cluster.local.",
-            "my-app.default."
         ]
     );
 }

@@ -12,13 +12,13 @@ use tokio::time::timeout;
 use super::live::{LiveDns, Which};
 use crate::cluster::client::Client;
 use crate::cluster::gather::{About, Gathered, gather};
-use crate::cluster::{ApiError, ApiErrorKind};
+use crate::cluster::{ApiError, ApiErrorKind, Denied};
 use crate::dns::laptop::{Machine, look};
 use crate::dns::resolver::Limits;
 use crate::model::dns::{Cluster, DnsHealth, Libc, LiveStep, RecordType};
-use crate::model::doctor::{Asker, Diagnosis, Known, LiveAnswer, LiveReply, Question, examine, questions};
+use crate::model::doctor::{self, Asker, Diagnosis, Known, LiveAnswer, LiveReply, Question, questions};
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, ObjectKey, Text};
+use crate::model::{ClusterSnapshot, Kind, Load, ObjectKey, Text};
 
 /// How long all live questions may take together.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -28,69 +28,92 @@ const LIMITS: Limits = Limits { question: Duration::from_secs(4), open: Duration
 /// From where a name is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// This machine; short names are read in that namespace.
-    Laptop(Option<Text>),
-    /// A pod, through its C library, where that is known.
-    Pod(ObjectKey, Option<Libc>),
+    /// This machine.
+    Laptop,
     /// Any ordinary pod of a namespace.
-    Namespace(Text, Option<Libc>),
+    Namespace(Text),
+    /// A pod.
+    Pod(ObjectKey),
 }
 
 /// What is to be examined.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct Wanted {
     /// The name as typed.
     pub name: String,
     /// The record type; `None` for addresses.
     pub kind: Option<RecordType>,
     /// From where.
-    pub place: Place,
-    /// Whether name servers are asked.
-    pub live: bool,
-    /// The time by which ages are told.
-    pub now: Timestamp,
-}
-
-/// A diagnosis and the objects that it was made from.
-#[derive(Debug)]
-pub struct Examined {
-    /// What it comes to.
-    pub diagnosis: Diagnosis,
-    /// The objects; their loads tell what could not be read.
-    pub snapshot: ClusterSnapshot,
+    pub from: Place,
+    /// The C library of the pod, where that is known.
+    pub libc: Option<Libc>,
+    /// The namespace that short names are read in on this machine.
+    pub own: Text,
+    /// Whether name servers are asked: the cluster's, and this machine's.
+    pub ask: bool,
 }
 
 /// Reads and asks all that a diagnosis needs, and makes it. What could not be had is said in it.
-pub async fn diagnose(client: &Client, request: &Request) -> Examined {
-    let about = about(request);
-    let (gathered, from) = tokio::join!(gather(client, &about, request.now), asker(request));
+///
+/// # Errors
+/// No Service of any namespace may be listed, or the API server does not answer: nothing could be said.
+pub async fn examine(client: &Client, wanted: &Wanted, now: Timestamp) -> Result<Diagnosis, ApiError> {
+    let about = about(wanted);
+    let (gathered, from) = tokio::join!(gather(client, &about, now), asker(wanted));
     let Gathered { snapshot, mut extra } = gathered;
-    let question = Question { name: request.name.clone(), kind: request.kind, from };
+    something_to_see(&snapshot)?;
+    let question = Question { name: wanted.name.clone(), kind: wanted.kind, from };
     let cluster = Cluster::new(&snapshot);
-    if request.live {
+    if wanted.ask {
         extra.live = ask(client, &snapshot, &cluster, &question).await;
     }
-    let diagnosis = examine(&question, &snapshot, &cluster, &extra, request.now);
-    Examined { diagnosis, snapshot }
+    Ok(doctor::examine(&question, &snapshot, &cluster, &extra, now))
 }
 
-fn about(request: &Request) -> About {
-    let (namespace, pod) = match &request.place {
-        Place::Laptop(own) => (own.clone(), None),
-        Place::Pod(key, _) => (Some(key.namespace.clone()), Some(key.name.clone())),
-        Place::Namespace(namespace, _) => (Some(namespace.clone()), None),
+/// A cluster of which nothing may be seen, or that does not answer, is an error.
+fn something_to_see(snapshot: &ClusterSnapshot) -> Result<(), ApiError> {
+    let services = || snapshot.loads.iter().filter(|l| l.kind == Kind::Service);
+    if services().any(|l| l.load.is_live()) {
+        return Ok(());
+    }
+    let what = "cannot list services";
+    for entry in services() {
+        match &entry.load {
+            Load::Forbidden { verb, message } => {
+                let denied = Denied {
+                    verb: verb.clone(),
+                    resource: "services".into(),
+                    namespace: entry.namespace.clone(),
+                };
+                let error = ApiError::new(ApiErrorKind::Forbidden(Box::new(denied)), what, &**message);
+                return Err(
+                    error.hint("name a namespace that you may see, or ask for a role such as \"view\"")
+                );
+            }
+            Load::Failed { why, .. } => return Err(ApiError::new(ApiErrorKind::Unreachable, what, &**why)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn about(wanted: &Wanted) -> About {
+    let (namespace, pod) = match &wanted.from {
+        Place::Laptop => (wanted.own.clone(), None),
+        Place::Pod(key) => (key.namespace.clone(), Some(key.name.clone())),
+        Place::Namespace(namespace) => (namespace.clone(), None),
     };
-    About { name: request.name.clone(), namespace, pod }
+    About { name: wanted.name.clone(), namespace: Some(namespace), pod }
 }
 
 /// Who asks; of this machine with what its own resolver says.
-pub async fn asker(request: &Request) -> Asker {
-    match &request.place {
-        Place::Pod(key, libc) => Asker::Pod(key.clone(), *libc),
-        Place::Namespace(namespace, libc) => Asker::Namespace(namespace.clone(), *libc),
-        Place::Laptop(own) => {
-            let mut facts = look(&Machine::default(), &request.name, request.kind, request.live).await;
-            facts.namespace.clone_from(own);
+pub async fn asker(wanted: &Wanted) -> Asker {
+    match &wanted.from {
+        Place::Pod(key) => Asker::Pod(key.clone(), wanted.libc),
+        Place::Namespace(namespace) => Asker::Namespace(namespace.clone(), wanted.libc),
+        Place::Laptop => {
+            let mut facts = look(&Machine::default(), &wanted.name, wanted.kind, wanted.ask).await;
+            facts.namespace = Some(wanted.own.clone());
             Asker::Laptop(Box::new(facts))
         }
     }

@@ -1,0 +1,180 @@
+//! `kdisco access`: what this credential is allowed to use, and the role that allows the rest.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::args::{Explore, Origin};
+use super::explore::{overrides, start_demo};
+use super::failure::{Exit, Failure, tell};
+use super::live::failed;
+use super::report::API_VERSION;
+use super::report::table::{Table, Widths};
+use super::run::Stop;
+use crate::app::Problem;
+use crate::cluster::access::{self, Question};
+use crate::cluster::client::{Client, Terminal};
+use crate::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
+use crate::model::Text;
+use crate::model::access::{Judged, Right, Verdict, judge, questions, roles};
+use crate::model::text::clean;
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Flags {
+    /// Form
+    #[arg(short, long, value_name = "FORM", default_value = "table", hide_default_value = true)]
+    pub output: Form,
+    /// Only the YAML of the smallest roles that allow what is missing
+    #[arg(long)]
+    pub role: bool,
+}
+
+/// Forms of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// a line a feature, then the role
+    Table,
+    /// one kdisco/v1 document
+    Json,
+}
+
+/// Asks, and prints.
+pub(super) fn run(explore: &Explore, flags: Flags, out: &mut impl Write) -> Result<Exit, Stop> {
+    if matches!(explore.origin(), Origin::Objects(_)) {
+        let (what, why) = ("a saved file has no rights", "There is no API server behind it to ask.");
+        return Err(Failure::new(Exit::Usage, what, why, "Leave out --objects.").into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = answer(explore, flags, out) => result,
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Fine),
+        }
+    });
+    runtime.shutdown_background();
+    result
+}
+
+async fn answer(explore: &Explore, flags: Flags, out: &mut impl Write) -> Result<Exit, Stop> {
+    // Kept until the end: dropping it stops the demo cluster.
+    let demo = match explore.origin() {
+        Origin::Demo(scale) => Some(start_demo(scale.map(|s| (s.services, s.pods))).await?),
+        _ => None,
+    };
+    let overrides = overrides(explore)?;
+    let kubeconfig = demo.as_ref().map(|demo| demo.kubeconfig().to_owned());
+    let overrides = Overrides { kubeconfig: kubeconfig.or(overrides.kubeconfig.clone()), ..overrides };
+    let target = Kubeconfig::load(&overrides, &Environment::of_process())
+        .and_then(|kubeconfig| kubeconfig.target())
+        .map_err(|e| failed(e.into()))?;
+    let namespaces: Vec<Text> = match explore.namespaces() {
+        _ if explore.all_namespaces => vec![],
+        named if named.is_empty() => vec![target.namespace.as_str().into()],
+        named => named.into_iter().map(Text::from).collect(),
+    };
+    let context = Some(target.context.clone()).filter(|context| !context.is_empty());
+    let client = Client::new(target, Terminal::Shared).map_err(failed)?;
+    client.sign_in().await.map_err(failed)?;
+    let judged = judge(&namespaces, &ask(&client, &namespaces).await?);
+    let role = roles(judged.iter().flat_map(|j| &j.missing));
+    match flags.output {
+        _ if flags.role => out.write_all(clean_lines(&role).as_bytes())?,
+        Form::Json => writeln!(out, "{}", document(context.as_deref(), &judged, &role))?,
+        Form::Table => table(&judged, &role, out)?,
+    }
+    out.flush()?;
+    let all = judged.iter().all(|j| matches!(j.verdict, Verdict::Works | Verdict::Unknown));
+    Ok(if all { Exit::Fine } else { Exit::Problems })
+}
+
+/// The server's answers; questions that it does not answer are left out, and told.
+async fn ask(client: &Client, namespaces: &[Text]) -> Result<BTreeMap<Right, bool>, Failure> {
+    let rights: Vec<Right> = questions(namespaces).into_iter().collect();
+    let asked: Vec<Question> = rights.iter().map(question).collect();
+    let (mut answers, mut silent) = (BTreeMap::new(), None);
+    for (right, answer) in rights.into_iter().zip(access::may_all(client, &asked).await) {
+        match answer {
+            Ok(answer) => drop(answers.insert(right, answer.allowed)),
+            Err(error) => silent = Some(error),
+        }
+    }
+    match silent {
+        Some(error) if answers.is_empty() => Err(failed(error)),
+        Some(error) => {
+            let problem = Problem { what: error.what, why: error.why, hint: error.hint };
+            tell(&mut io::stderr(), "warning", &problem);
+            Ok(answers)
+        }
+        None => Ok(answers),
+    }
+}
+
+fn question(right: &Right) -> Question {
+    let (resource, subresource) = right.resource.split_once('/').unwrap_or((&right.resource, ""));
+    Question::new(right.verb.clone(), resource)
+        .group(right.group.clone())
+        .subresource(subresource)
+        .namespace(right.namespace.clone())
+        .name(right.name.clone())
+}
+
+fn table(judged: &[Judged], role: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut table = Table::default();
+    table.push(["FEATURE", "VERDICT", "NOT ALLOWED"]);
+    for Judged { feature, verdict, missing } in judged {
+        let mut missing = missing.iter().map(ToString::to_string);
+        table.push([feature.title, verdict.word(), &missing.next().unwrap_or_else(|| "-".to_owned())]);
+        for more in missing {
+            table.push(["", "", &more]);
+        }
+        if *verdict != Verdict::Works && !feature.without.is_empty() {
+            table.push([format!("  without it: {}", feature.without)]);
+        }
+    }
+    out.write_all(table.lay_out(&mut Widths::default()).as_bytes())?;
+    if !role.is_empty() {
+        writeln!(out, "\n# The smallest roles that allow what is missing; bind them to your user or group.")?;
+        out.write_all(clean_lines(role).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// YAML for the terminal: its line breaks are ours, all else is cleaned.
+fn clean_lines(text: &str) -> String {
+    text.lines().fold(String::new(), |all, line| all + &clean(line) + "\n")
+}
+
+fn document(context: Option<&str>, judged: &[Judged], role: &str) -> Value {
+    let right = |r: &Right| {
+        json!({
+            "verb": &*r.verb, "group": &*r.group, "resource": &*r.resource,
+            "name": if r.name.is_empty() { Value::Null } else { (&*r.name).into() },
+            "namespace": if r.namespace.is_empty() { Value::Null } else { (&*r.namespace).into() },
+        })
+    };
+    let items: Vec<Value> = judged
+        .iter()
+        .map(|j| {
+            json!({
+                "feature": j.feature.code,
+                "title": j.feature.title,
+                "verdict": j.verdict.word(),
+                "without": if j.feature.without.is_empty() { Value::Null } else { j.feature.without.into() },
+                "missing": j.missing.iter().map(right).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "AccessList",
+        "context": context,
+        "role": if role.is_empty() { Value::Null } else { role.into() },
+        "items": items,
+    })
+}
