@@ -13,15 +13,18 @@ pub mod effect;
 pub mod environment;
 pub mod filter;
 pub mod input;
+pub mod lookups;
 pub mod message;
 pub mod overlay;
 pub mod panes;
 pub mod problem;
+pub mod sessions;
 pub mod state;
 pub mod table;
 
 mod choose;
 mod copy;
+pub mod cure;
 mod keys;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -31,13 +34,17 @@ pub use action::{Action, Group, Mode};
 pub use effect::{Effect, Id};
 pub use input::Line;
 pub use message::{ContextInfo, CopyOutcome, Edit, Identity, Message, Target, Viewport};
-pub use overlay::{Choice, Entry, Overlay, Picker, PickerKind};
+pub use overlay::{Choice, Confirm, Entry, Overlay, Picker, PickerKind};
 pub use problem::Problem;
 pub use state::{Connection, Layout, MainView, Notice, Pane, Tone, Viewpoint};
 pub use table::{Column, Row, Table};
 
+use crate::model::dns::{self, DnsHealth};
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Pod, ServiceFacts, Text, env};
+
+/// Where the pods are that serve the cluster's DNS.
+const DNS_NAMESPACE: &str = "kube-system";
 
 /// The whole state of the explorer.
 #[derive(Debug, Default)]
@@ -64,6 +71,18 @@ pub struct App {
     pub panes: panes::Panes,
     /// What a person wants to see of the environment.
     pub environment: environment::EnvironmentView,
+    /// The forwards and the API proxy.
+    pub sessions: sessions::Sessions,
+    /// The pods that serve the cluster's DNS, as far as they are known.
+    pub dns_health: DnsHealth,
+    /// Names asked about.
+    pub lookups: lookups::Lookups,
+    /// The last look into a container.
+    pub look: Option<cure::Look>,
+    /// The restart that is being planned, and for which Service.
+    planning: Option<(Id, ObjectKey)>,
+    /// Nothing in the cluster may be changed.
+    pub read_only: bool,
     /// The container that was chosen for the Environment pane.
     container_choice: Option<(ObjectKey, Text)>,
     matcher: filter::Matcher,
@@ -101,7 +120,9 @@ impl App {
     /// Which set of key bindings applies now.
     pub fn mode(&self) -> Mode {
         match self.overlays.last() {
-            Some(Overlay::Picker(_)) => Mode::Input,
+            Some(Overlay::Picker(_) | Overlay::Confirm(overlay::Confirm { word: Some(_), .. })) => {
+                Mode::Input
+            }
             Some(_) => Mode::Menu,
             None if self.filtering => Mode::Input,
             None => Mode::Browse,
@@ -139,6 +160,44 @@ impl App {
                     self.panes.fetches_changed();
                     self.repane();
                 }
+                vec![]
+            }
+            Message::Forwards(forwards) => {
+                self.take_forwards(forwards);
+                vec![]
+            }
+            Message::Resolved { id, result } => {
+                self.resolved(id, result);
+                vec![]
+            }
+            Message::DnsMetrics { epoch, metrics } => {
+                if epoch == self.connection.epoch {
+                    self.dns_health.metrics = metrics;
+                }
+                vec![]
+            }
+            Message::Examined { id, result } => {
+                self.examined(id, *result);
+                vec![]
+            }
+            Message::Looked { id, result } => {
+                self.looked(id, result);
+                vec![]
+            }
+            Message::RestartPlanned { id, result } => {
+                self.planned(id, result);
+                vec![]
+            }
+            Message::Restarted(result) => {
+                self.restarted(result);
+                vec![]
+            }
+            Message::Proxy(proxy) => {
+                self.take_proxy(proxy);
+                vec![]
+            }
+            Message::Refused(problem) => {
+                self.refused(problem);
                 vec![]
             }
             Message::Note(text) => {
@@ -195,6 +254,15 @@ impl App {
         }
     }
 
+    /// Tells what can't be done, why, and what to do about it.
+    fn refused(&mut self, problem: Problem) {
+        if !problem.hint.is_empty() {
+            self.notify(Tone::Note, problem.hint);
+        }
+        let why = if problem.why.is_empty() { String::new() } else { format!(": {}", problem.why) };
+        self.notify(Tone::Fault, format!("{}{why}", problem.what));
+    }
+
     /// Opens a connection; everything of the one before is forgotten, late data included.
     fn connect(&mut self, context: Option<Text>) -> Vec<Effect> {
         self.connection.epoch += 1;
@@ -206,6 +274,10 @@ impl App {
         self.scope = None;
         self.narrow_scope = None;
         self.viewpoint = Viewpoint::Selection;
+        self.look = None;
+        self.planning = None;
+        self.lookups = lookups::Lookups::default();
+        self.dns_health = DnsHealth::default();
         self.pod_demand.clear();
         self.fetches.clear();
         self.services.cursor.reset();
@@ -229,11 +301,37 @@ impl App {
 
     fn take_snapshot(&mut self, snapshot: Arc<ClusterSnapshot>) -> Vec<Effect> {
         if snapshot.epoch == self.connection.epoch {
-            self.snapshot = snapshot;
+            let before = std::mem::replace(&mut self.snapshot, snapshot);
+            self.refresh_dns_health(&before);
             self.relist();
             self.refresh_picker();
         }
         vec![]
+    }
+
+    /// Reads again how the cluster's DNS is, if what tells it changed.
+    fn refresh_dns_health(&mut self, before: &ClusterSnapshot) {
+        let (old, new) = (before.pods.get(DNS_NAMESPACE), self.snapshot.pods.get(DNS_NAMESPACE));
+        let same_pods = match (old, new) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            (None, None) => true,
+            _ => false,
+        };
+        let same_load = before.load(Kind::Pod, DNS_NAMESPACE) == self.snapshot.load(Kind::Pod, DNS_NAMESPACE);
+        if same_pods && same_load && Arc::ptr_eq(&before.config_maps, &self.snapshot.config_maps) {
+            return;
+        }
+        // Only what concerns the servers: an index of everything would cost more than it tells.
+        let service = self.snapshot.service(&ObjectKey::new(DNS_NAMESPACE, "kube-dns")).cloned();
+        let small = ClusterSnapshot {
+            services: Arc::new(service.into_iter().collect()),
+            pods: new.map(|pods| (Text::from(DNS_NAMESPACE), pods.clone())).into_iter().collect(),
+            config_maps: self.snapshot.config_maps.clone(),
+            loads: self.snapshot.loads.clone(),
+            ..ClusterSnapshot::default()
+        };
+        let metrics = std::mem::take(&mut self.dns_health.metrics);
+        self.dns_health = DnsHealth { metrics, ..DnsHealth::of(&small, &dns::Cluster::new(&small)) };
     }
 
     /// Looks at other namespaces.
@@ -266,6 +364,10 @@ impl App {
             if let Viewpoint::Container { pod, .. } = &self.viewpoint {
                 wanted.insert(Some(pod.namespace.clone()));
             }
+        }
+        // How the cluster's DNS is stands in the top line.
+        if !self.is_saved() && !wanted.contains(&None) {
+            wanted.insert(Some(DNS_NAMESPACE.into()));
         }
         if wanted.is_empty() || wanted == self.pod_demand {
             return None;

@@ -16,7 +16,6 @@ pub mod exec;
 pub mod gather;
 pub mod kubeconfig;
 pub mod objects;
-pub mod podport;
 pub mod session;
 pub mod slim;
 pub mod store;

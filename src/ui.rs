@@ -17,7 +17,9 @@
 //!  y copy  / filter  @ viewpoint  : command                                        ? help     bottom
 //! ```
 
+mod answers;
 mod bottom;
+mod confirm;
 mod detail;
 mod dns;
 mod endpoints;
@@ -33,6 +35,7 @@ mod pane;
 mod picker;
 mod pods;
 mod services;
+mod sessions;
 pub mod shot;
 mod top;
 mod widgets;

@@ -111,6 +111,9 @@ async fn what_is_stale_and_what_is_secret_is_told() {
     let table = world.run(&["env", "my-app-7c5ddbdf54-x2k9p", "--verify"]).await;
     assert!(table.out.starts_with("POD "), "{}", table.out);
     assert!(table.out.contains(" VERIFIED ") && table.out.contains(" <hidden>"), "{}", table.out);
+    // What is absent as predicted has no value in the container either.
+    let absent = table.out.lines().find(|line| line.contains(" REPORTS_SERVICE_HOST ")).unwrap();
+    assert!(absent.contains(" absent ") && absent.split_whitespace().last() == Some("<none>"), "{absent}");
     assert!(table.err.contains(" equal, ") && table.err.contains("(exec env)"), "{}", table.err);
 }
 

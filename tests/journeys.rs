@@ -97,3 +97,129 @@ async fn a_saved_selection_survives_a_pod_that_is_replaced() {
     assert!(line(&after, "▸").contains("my-app"), "{after}");
     explorer.quits().await;
 }
+
+#[tokio::test]
+async fn the_missing_variable_arrives_with_a_restart() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/mysql<enter>");
+    explorer.sees("its endpoint", |s| s.contains("1/1 ready")).await;
+    explorer.press("M");
+    explorer.sees("who lacks them", |s| s.contains("client-") && s.contains("8d before")).await;
+    explorer.press("X");
+    explorer.shows("restart Deployment default/client: its 1 pod is replaced").await;
+    explorer.press("<esc>M");
+    explorer.sees("nothing was done", |s| s.contains("8d before")).await;
+    explorer.press("X");
+    explorer.shows("restart Deployment default/client: its 1 pod is replaced").await;
+    explorer.press("<enter>");
+    explorer.shows("Deployment default/payments restarted").await;
+    explorer.press("M");
+    for _ in 0..60 {
+        explorer.demo.step(std::time::Duration::from_secs(1));
+    }
+    explorer.sees("everybody has them", |s| s.contains("No running container lacks")).await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn a_look_into_the_container_agrees_with_the_prediction() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/mysql<enter>");
+    explorer.sees("its environment", |s| s.contains("MYSQL_SERVICE_HOST=10.96.80.9")).await;
+    explorer.press("v");
+    let screen = explorer.shows("verified by exec").await;
+    let told = line(&screen, "verified by exec");
+    assert!(!told.contains("different") && !told.contains("missing"), "{told}");
+    explorer.press("/PATH");
+    explorer
+        .sees("what the image adds", |s| s.contains("in the container besides") && s.contains("PATH="))
+        .await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn a_secret_is_read_only_when_it_is_asked_for() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/mysql<enter>");
+    explorer.sees("the hidden one", |s| s.contains("Secret mysql-credentials was not read")).await;
+    explorer.press("4/ROOT_PASSWORD<enter><down>u");
+    explorer.sees("its value", |s| s.contains("MYSQL_ROOT_PASSWORD=")).await;
+    explorer.press("u");
+    explorer.sees("hidden again", |s| !s.contains("MYSQL_ROOT_PASSWORD=")).await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn the_clusters_dns_answers_as_predicted() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/my-app<enter>");
+    explorer.sees("the endpoints", |s| s.contains("3/3 ready")).await;
+    explorer.sees("the servers", |s| line(s, "kdisco").contains("dns 2/2")).await;
+    explorer.press("r");
+    explorer
+        .sees("equal records", |s| {
+            s.contains("records equal, 0 different") || s.contains("answers as predicted")
+        })
+        .await;
+    explorer.press(":resolve mysql.default srv<enter>");
+    explorer
+        .sees("a trace by port-forward", |s| s.contains("by port-forward") && s.contains("mysql.default"))
+        .await;
+    explorer.press("<esc>3<enter>");
+    explorer.sees("the servers' page", |s| s.contains("Servers, 2 of 2 ready")).await;
+    explorer.quits().await;
+}
+
+#[tokio::test]
+async fn the_api_proxy_is_a_key_away_and_reads_only() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("p");
+    let screen =
+        explorer.sees("its badge", |s| line(s, "kdisco").contains("read-only proxy 127.0.0.1:")).await;
+    let address =
+        line(&screen, "kdisco").split("proxy ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let get = http(&address, "GET /api/v1/namespaces/default/services/mysql HTTP/1.1").await;
+    assert!(get.starts_with("HTTP/1.1 200") && get.contains("10.96.80.9"), "{get}");
+    let delete = http(&address, "DELETE /api/v1/namespaces/default/services/mysql HTTP/1.1").await;
+    assert!(delete.starts_with("HTTP/1.1 403"), "{delete}");
+    explorer.press("p");
+    explorer.sees("no badge", |s| !line(s, "kdisco").contains("proxy")).await;
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "the listener is closed");
+    explorer.quits().await;
+}
+
+/// One request, and the whole answer.
+async fn http(address: &str, line: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_forward_starts_serves_survives_its_pod_and_stops_by_one_key() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/my-app<enter>");
+    explorer.sees("the endpoints", |s| s.contains("3/3 ready")).await;
+    explorer.press("f");
+    let screen = explorer.sees("where it listens", |s| s.contains("svc/my-app is on 127.0.0.1:")).await;
+    let address = line(&screen, "svc/my-app is on").split("is on ").nth(1).unwrap();
+    let address = address.split([' ', '"']).next().unwrap().to_owned();
+    let answer = http(&address, "GET / HTTP/1.1").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    explorer.press("s");
+    explorer.sees("its state", |s| line(s, "default/svc/my-app").contains("connected")).await;
+    explorer.press("<esc>f");
+    explorer.sees("no forward", |s| !line(s, "kdisco").contains("forward")).await;
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "the listener is closed");
+    explorer.quits().await;
+}

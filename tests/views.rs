@@ -2,6 +2,8 @@
 //!
 //! Snapshots are plain text, a screen below the other; `styles` shows the looks of two of them.
 
+#[path = "views/sessions.rs"]
+mod sessions;
 #[path = "common/world.rs"]
 mod world;
 
@@ -290,8 +292,19 @@ fn states() -> Vec<App> {
             &[Action::CopyMenu],
             &[Action::Detail, Action::Bottom],
             &[Action::Filter],
+            &[Action::PaneEnvironment, Action::Detail, Action::Bottom],
+            &[Action::PaneDns, Action::Detail],
+            &[Action::PaneEnvironment, Action::Filter],
+            &[Action::Missing],
+            &[Action::Export],
+            &[Action::ForwardChoose],
+            &[Action::Sessions, Action::Down],
+            &[Action::ProxyWide],
+            &[Action::Doctor, Action::Bottom],
+            &[Action::ResolveAny],
         ] {
             let mut app = make();
+            app.update(Message::Forwards(Arc::new(sessions::hostile_forwards())));
             act(&mut app, actions);
             app.update(Message::Note("something happened that is worth a line".into()));
             if actions.contains(&Action::Filter) {

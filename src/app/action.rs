@@ -126,6 +126,17 @@ actions! {
     CopyMenu = "copy-menu", Do, "choose what to copy";
     Missing = "missing", Do, "which running containers lack this Service's variables, and what cures it";
     Export = "export", Do, "copy the container's environment for dotenv, a shell or docker";
+    Resolve = "resolve", Do, "ask the cluster's DNS for every record shown, and compare";
+    ResolveAny = "resolve-any", Do, "ask the cluster's DNS for any name, as the viewpoint would";
+    Doctor = "doctor", Do, "why does this name not resolve or connect?";
+    Verify = "verify", Do, "look into the container and compare its real environment with the prediction";
+    Restart = "restart", Do, "restart what lacks this Service's variables, after a question";
+    Forward = "forward", Do, "start or stop a port-forward to the selection";
+    ForwardChoose = "forward-choose", Do, "choose ports, local address and pod of a port-forward";
+    Open = "open", Do, "open the forward in the browser";
+    Proxy = "proxy", Do, "start or stop the API proxy on this computer, for GET and HEAD";
+    ProxyWide = "proxy-wide", Do, "let the API proxy pass writes too, after a question";
+    Sessions = "sessions", Show, "the running forwards and the API proxy";
     Retry = "retry", Do, "connect again now";
     Accept = "accept", Type, "take it";
     Complete = "complete", Type, "complete from the list";

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::model::target::PortWish;
 use crate::model::{NamespaceScope, Pod, Text};
 
 use super::App;
@@ -14,11 +15,13 @@ use super::overlay::{Choice, Entry, Overlay, Picker, PickerKind};
 use super::state::{Tone, Viewpoint};
 
 /// Commands of the palette that take a word: what is typed, what it means.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("ns", "ns NAME[,NAME…]|all: look at these namespaces"),
     ("ctx", "ctx NAME: connect to this context"),
     ("filter", "filter TEXT: filter the list"),
     ("svc", "svc NAME: go to a Service"),
+    ("resolve", "resolve NAME [TYPE] [@NAMESPACE/POD] [glibc|musl]: look a name up live"),
+    ("doctor", "doctor NAME: why it does not resolve or connect from the viewpoint"),
 ];
 
 impl App {
@@ -31,6 +34,8 @@ impl App {
             PickerKind::Viewpoint => self.viewpoint_entries(),
             PickerKind::Copy => self.copy_entries(),
             PickerKind::Export => self.export_entries(),
+            // Opened where its target is known.
+            PickerKind::Ports | PickerKind::Resolve => return,
         };
         if entries.is_empty() {
             let why = match kind {
@@ -77,7 +82,12 @@ impl App {
         let entries = match picker.kind {
             PickerKind::Namespaces => self.namespace_entries(),
             PickerKind::Viewpoint => self.viewpoint_entries(),
-            PickerKind::Palette | PickerKind::Contexts | PickerKind::Copy | PickerKind::Export => return,
+            PickerKind::Palette
+            | PickerKind::Contexts
+            | PickerKind::Copy
+            | PickerKind::Export
+            | PickerKind::Ports
+            | PickerKind::Resolve => return,
         };
         let page = self.layout.viewport.overlay_rows;
         if let Some(Overlay::Picker(picker)) = self.overlays.last_mut()
@@ -210,8 +220,11 @@ impl App {
     pub(super) fn toggle_mark(&mut self) {
         let page = self.layout.viewport.overlay_rows;
         if let Some(Overlay::Picker(picker)) = self.overlays.last_mut()
-            && picker.kind == PickerKind::Namespaces
-            && let Some(Entry { choice: Choice::Namespace(name), .. }) = picker.selected().cloned()
+            && let Some(name) = picker.selected().and_then(|entry| match &entry.choice {
+                Choice::Namespace(name) => Some(name.clone()),
+                Choice::ForwardPorts(ports) if ports.len() == 1 => Some(entry.label.as_str().into()),
+                _ => None,
+            })
         {
             if !picker.marked.remove(&name) {
                 picker.marked.insert(name);
@@ -254,6 +267,37 @@ impl App {
                     return self.command("ns", &typed);
                 }
             }
+            // What is typed with a colon or a flag is meant as it stands.
+            PickerKind::Ports
+                if picker.selected().is_none_or(|e| e.choice == Choice::Nothing)
+                    || typed.contains([':', ' ', '-']) =>
+            {
+                if typed.is_empty() {
+                    return vec![];
+                }
+                return self.forward_typed(&typed);
+            }
+            PickerKind::Resolve if picker.selected().is_none_or(|e| e.choice == Choice::Nothing) => {
+                if typed.is_empty() {
+                    return vec![];
+                }
+                return self.resolve_typed(&typed);
+            }
+            PickerKind::Ports => {
+                let marked: Vec<PortWish> = picker
+                    .entries
+                    .iter()
+                    .filter(|e| picker.marked.contains(&*e.label))
+                    .filter_map(|e| match &e.choice {
+                        Choice::ForwardPorts(ports) => Some(ports.clone()),
+                        _ => None,
+                    })
+                    .flatten()
+                    .collect();
+                if !marked.is_empty() {
+                    return self.forward_chosen(marked);
+                }
+            }
             _ => {}
         }
         match picker.selected().map(|e| e.choice.clone()) {
@@ -268,6 +312,9 @@ impl App {
             }
             Some(Choice::Copy(text)) => self.copy(&text),
             Some(Choice::Export(form)) => self.export(form),
+            Some(Choice::ForwardPorts(ports)) => self.forward_chosen(ports),
+            Some(Choice::Resolve(question)) => self.resolve_chosen(question),
+            Some(Choice::Nothing) => vec![],
             None => {
                 self.notify(Tone::Fault, format!("nothing is called \"{typed}\""));
                 vec![]
@@ -302,6 +349,8 @@ impl App {
                 self.notify(Tone::Fault, format!("the kubeconfig has no context \"{rest}\""));
                 vec![]
             }
+            "resolve" => self.resolve_typed(rest),
+            "doctor" => self.examine(rest.to_owned()),
             "filter" => {
                 self.focus_on(super::Pane::Main);
                 self.set_filter(super::Line::new(rest));

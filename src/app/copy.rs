@@ -5,6 +5,7 @@ use crate::model::{Kind, Load, ObjectKey, copy};
 
 use super::App;
 use super::effect::Effect;
+use super::environment::row_text;
 use super::overlay::{Choice, Entry};
 use super::panes::{EnvRow, EnvironmentPane, Subject};
 use super::state::{Pane, Tone};
@@ -40,6 +41,12 @@ impl App {
 
     /// The shortest name of the selected Service that works from the viewpoint; a pod's address.
     fn best_name(&mut self) -> Option<String> {
+        // Outside the cluster a forward is the only way there is.
+        if self.viewpoint == super::Viewpoint::Laptop
+            && let Some(item) = self.forwards_here().first().and_then(|f| self.forward_texts(f).pop())
+        {
+            return Some(item.text);
+        }
         match self.panes.subject.clone()? {
             Subject::Service(facts) => {
                 let best = forms::shortest(&self.panes.names).map(|form| form.text.clone());
@@ -83,20 +90,13 @@ impl App {
             EnvironmentPane::Service(variables) => {
                 variables.get(row).map(|(name, value)| vec![format!("{name}={value}")])
             }
-            EnvironmentPane::Container { environment, rows, .. } => {
-                let line = |name: &str| {
-                    let variable = environment.get(name)?;
-                    Some(variable.value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}")))
-                };
+            EnvironmentPane::Container { environment, rows, verification, .. } => {
+                let text = |row: &EnvRow| row_text(environment, verification.as_deref(), row);
                 match rows.get(row)? {
-                    EnvRow::Variable(name) => line(name).map(|l| vec![l]),
-                    EnvRow::Heading(_) => {
-                        let below = rows[row + 1..].iter().map_while(|r| match r {
-                            EnvRow::Variable(name) => line(name),
-                            EnvRow::Heading(_) => None,
-                        });
-                        Some(below.collect())
+                    EnvRow::Heading(_) | EnvRow::Besides => {
+                        Some(rows[row + 1..].iter().map_while(text).collect())
                     }
+                    one => text(one).map(|line| vec![line]),
                 }
             }
         }
@@ -115,6 +115,18 @@ impl App {
             (Some(Subject::Pod(pod)), _) => copy::of_pod(pod, domain),
             (None, _) => Vec::new(),
         };
+        let mut items = items;
+        let here = self.forwards_here().into_iter().flat_map(|f| self.forward_texts(f));
+        items.splice(0..0, here);
+        // A path of the API is of use where something answers for it.
+        for item in &mut items {
+            if item.label.starts_with("proxy path")
+                && let Some(url) = self.proxied(&item.text)
+            {
+                item.label = item.label.replacen("proxy path", "URL by the API proxy", 1);
+                item.text = url;
+            }
+        }
         let missing = self.name_is_missing();
         let entry = |item: copy::CopyItem| {
             let form = self.panes.names.iter().find(|f| f.text == item.text);

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::env::export::{self, Format};
+use crate::model::env::verify::{Check, Verification, Verified};
 use crate::model::env::{self, Status};
 use crate::model::pod::EnvValue;
 use crate::model::{Kind, ObjectKey, Text};
@@ -32,16 +33,27 @@ pub struct EnvironmentView {
 
 impl EnvironmentView {
     /// Whether a variable is to be listed.
-    pub fn shows(&self, variable: &env::Variable<'_>) -> bool {
-        if self.differences && !differs(variable) {
+    pub fn shows(&self, variable: &env::Variable<'_>, check: Option<&Check>) -> bool {
+        // Where somebody has looked, what was seen decides.
+        let differs = check.map_or_else(|| differs(variable), |c| c.verified != Verified::Equal);
+        if self.differences && !differs {
             return false;
         }
+        let service = variable.service.map_or("", |s| &s.name);
+        self.matches(variable.name, variable.value.unwrap_or(""), service)
+    }
+
+    /// Whether a variable that was not predicted is to be listed.
+    pub fn shows_besides(&self, check: &Check) -> bool {
+        self.matches(&check.name, check.actual.as_deref().unwrap_or(""), "")
+    }
+
+    fn matches(&self, name: &str, value: &str, service: &str) -> bool {
         let typed = self.filter.text();
         if typed.trim().is_empty() {
             return true;
         }
-        let service = variable.service.map_or("", |s| &s.name);
-        let line = format!("{}={} {service}", variable.name, variable.value.unwrap_or("")).to_lowercase();
+        let line = format!("{name}={value} {service}").to_lowercase();
         typed.to_lowercase().split_whitespace().all(|word| match word.strip_prefix('!') {
             Some("") => true,
             Some(not) => !line.contains(not),
@@ -74,6 +86,20 @@ pub enum ExportForm {
     Docker,
     /// The lines that the pane shows.
     Shown,
+}
+
+/// A line as `NAME=value`; a name alone where the value is not known or not shown. `None` for headings.
+pub(super) fn row_text(
+    environment: &env::ContainerEnvironment,
+    verification: Option<&Verification>,
+    row: &EnvRow,
+) -> Option<String> {
+    let (name, value) = match row {
+        EnvRow::Variable(name) => (&**name, environment.get(name)?.value.map(str::to_owned)),
+        EnvRow::Unpredicted(name) => (&**name, verification?.get(name)?.actual.as_deref().map(str::to_owned)),
+        EnvRow::Heading(_) | EnvRow::Besides => return None,
+    };
+    Some(value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}")))
 }
 
 impl App {
@@ -203,7 +229,9 @@ impl App {
 
     /// Copies the open container's environment in a form, and tells what that form can't hold.
     pub(super) fn export(&mut self, form: ExportForm) -> Vec<Effect> {
-        let Some(EnvironmentPane::Container { environment, rows, .. }) = &self.panes.environment else {
+        let Some(EnvironmentPane::Container { environment, rows, verification, .. }) =
+            &self.panes.environment
+        else {
             return vec![];
         };
         let format = match form {
@@ -211,12 +239,9 @@ impl App {
             ExportForm::Shell => Format::Shell,
             ExportForm::Docker => Format::DockerEnvFile,
             ExportForm::Shown => {
-                let lines = rows.iter().filter_map(|row| match row {
-                    EnvRow::Variable(name) => environment.get(name),
-                    EnvRow::Heading(_) => None,
-                });
-                let lines: Vec<_> = lines
-                    .map(|v| v.value.map_or_else(|| v.name.to_owned(), |value| format!("{}={value}", v.name)))
+                let lines: Vec<_> = rows
+                    .iter()
+                    .filter_map(|row| row_text(environment, verification.as_deref(), row))
                     .collect();
                 return self.copy_lines(lines.iter().map(String::as_str));
             }

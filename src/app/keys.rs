@@ -5,7 +5,7 @@ use crate::model::{NamespaceScope, ObjectKey};
 use super::action::{Action, Mode};
 use super::effect::Effect;
 use super::message::{Edit, Target};
-use super::overlay::{Overlay, PickerKind};
+use super::overlay::{Confirm, Overlay, PickerKind};
 use super::state::{MainView, Pane, Tone};
 use super::table::Column;
 use super::{App, Line};
@@ -50,6 +50,10 @@ impl App {
             Action::Container => self.next_container(),
             Action::Detail if self.selected_namespace().is_some() => {
                 self.overlays.push(Overlay::Detail { offset: 0 });
+                // What the servers count is read only for those who look.
+                if self.focus == Pane::Dns && !self.is_saved() {
+                    return vec![Effect::DnsMetrics { epoch: self.connection.epoch }];
+                }
             }
             Action::Filter => {
                 if !self.searches_environment() {
@@ -88,6 +92,17 @@ impl App {
             Action::Contexts => self.open(PickerKind::Contexts),
             Action::Viewpoint => self.open(PickerKind::Viewpoint),
             Action::CopyMenu => self.open(PickerKind::Copy),
+            Action::Resolve => return self.resolve_selection(),
+            Action::ResolveAny => self.choose_name(),
+            Action::Doctor => return self.examine_selection(),
+            Action::Verify => return self.look_into(),
+            Action::Restart => return self.plan_restart(),
+            Action::Forward => return self.toggle_forward(),
+            Action::ForwardChoose => self.choose_forward(),
+            Action::Open => return self.open_forward(),
+            Action::Proxy => return self.toggle_proxy(),
+            Action::ProxyWide => self.widen_proxy(),
+            Action::Sessions => self.overlays.push(Overlay::Sessions),
             Action::Missing => self.show_missing(),
             Action::Export => self.open(PickerKind::Export),
             Action::Copy => return self.copy_best(),
@@ -123,6 +138,24 @@ impl App {
 
     /// A page lies over the panes: moving scrolls it, everything else closes it or acts.
     fn act_page(&mut self, action: Action) -> Vec<Effect> {
+        match self.overlays.last() {
+            Some(Overlay::Sessions) => {
+                if let Some(effects) = self.act_sessions(action) {
+                    return effects;
+                }
+            }
+            Some(Overlay::Lookup { .. } | Overlay::Doctor { .. }) => {
+                if let Some(effects) = self.act_answers(action) {
+                    return effects;
+                }
+            }
+            Some(Overlay::Missing { .. }) if matches!(action, Action::Restart | Action::Accept) => {
+                self.overlays.pop();
+                return self.plan_restart();
+            }
+            Some(Overlay::Confirm(_)) if action == Action::Accept => return self.agree(),
+            _ => {}
+        }
         let page = isize::try_from(self.layout.viewport.overlay_rows.max(1)).unwrap_or(1);
         let by = match action {
             Action::Down => 1,
@@ -149,11 +182,30 @@ impl App {
         vec![]
     }
 
+    /// Does what the open question asks about, if what has to be typed is.
+    fn agree(&mut self) -> Vec<Effect> {
+        match self.overlays.pop() {
+            Some(Overlay::Confirm(confirm)) if confirm.agreed() => confirm.yes,
+            Some(Overlay::Confirm(confirm)) => {
+                let word = confirm.word.unwrap_or_default();
+                self.notify(Tone::Note, format!("nothing was done: type \"{word}\" to agree"));
+                vec![]
+            }
+            _ => vec![],
+        }
+    }
+
     pub(super) fn scroll_page(&mut self, by: isize) {
+        if matches!(self.overlays.last(), Some(Overlay::Sessions)) {
+            return self.step_sessions(by);
+        }
         if let Some(
             Overlay::Help { offset }
             | Overlay::Detail { offset }
             | Overlay::Missing { offset }
+            | Overlay::Lookup { offset }
+            | Overlay::Doctor { offset }
+            | Overlay::Confirm(Confirm { offset, .. })
             | Overlay::Text { offset, .. },
         ) = self.overlays.last_mut()
         {
@@ -167,6 +219,16 @@ impl App {
         let page = self.layout.viewport.overlay_rows.max(1);
         if matches!(action, Action::Quit | Action::Redraw) {
             return self.act_anywhere(action);
+        }
+        if let Some(Overlay::Confirm(confirm)) = self.overlays.last_mut() {
+            match action {
+                Action::Accept => return self.agree(),
+                Action::Back => drop(self.overlays.pop()),
+                Action::ClearLine => confirm.line.clear(),
+                Action::DeleteWord => confirm.line.delete_word(),
+                _ => {}
+            }
+            return vec![];
         }
         let Some(Overlay::Picker(picker)) = self.overlays.last_mut() else {
             return self.act_filtering(action);
@@ -235,6 +297,8 @@ impl App {
         if let Some(Overlay::Picker(picker)) = self.overlays.last_mut() {
             picker.line.edit(edit);
             picker.narrow(page);
+        } else if let Some(Overlay::Confirm(confirm)) = self.overlays.last_mut() {
+            confirm.line.edit(edit);
         } else if self.filtering && self.overlays.is_empty() {
             let mut line = self.filter_line().clone();
             line.edit(edit);

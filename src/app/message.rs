@@ -1,13 +1,19 @@
 //! What happens to the program: everything that reaches [`super::App::update`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::dns::{LiveLookup, Metrics};
+use crate::model::doctor::Diagnosis;
 use crate::model::env::Fetch;
+use crate::model::env::restart::Plan;
+use crate::model::proxy::ProxyStatus;
+use crate::model::session::ForwardStatus;
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 
 use super::action::Action;
+use super::cure::Printed;
 use super::effect::Id;
 use super::problem::Problem;
 use super::state::Pane;
@@ -71,6 +77,49 @@ pub enum Message {
         /// Why not.
         why: Fetch,
     },
+    /// What is true of the forwards now.
+    Forwards(Arc<Vec<ForwardStatus>>),
+    /// The cluster's DNS has answered, or could not be asked.
+    Resolved {
+        /// Of which effect.
+        id: Id,
+        /// A look-up for each question, in their order.
+        result: Result<Vec<LiveLookup>, Problem>,
+    },
+    /// What the cluster's DNS servers count of themselves, by pod; an error says why it can't be read.
+    DnsMetrics {
+        /// By which connection.
+        epoch: u64,
+        /// The counts.
+        metrics: BTreeMap<Text, Result<Metrics, String>>,
+    },
+    /// A name was examined.
+    Examined {
+        /// Of which effect.
+        id: Id,
+        /// What it came to.
+        result: Box<Result<Diagnosis, Problem>>,
+    },
+    /// A look into a container came to an end.
+    Looked {
+        /// Of which effect.
+        id: Id,
+        /// What it printed.
+        result: Result<Printed, Problem>,
+    },
+    /// It is known what a restart would change.
+    RestartPlanned {
+        /// Of which effect.
+        id: Id,
+        /// The plan.
+        result: Result<Plan, Problem>,
+    },
+    /// One step of a restart was done (what, in a few words), or was not.
+    Restarted(Result<String, Problem>),
+    /// What is true of the API proxy now.
+    Proxy(Option<ProxyStatus>),
+    /// Something that was asked for can't be done.
+    Refused(Problem),
     /// Something worth a line happened outside (a sign-in plugin spoke).
     Note(String),
     /// A copy came to an end.

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::model::Text;
+use crate::model::dns::live::Question;
+use crate::model::target::PortWish;
 
 use super::action::Action;
+use super::effect::Effect;
 use super::environment::ExportForm;
 use super::input::Line;
 use super::state::Viewpoint;
@@ -24,6 +27,20 @@ pub enum Overlay {
         /// First visible line.
         offset: usize,
     },
+    /// The last look-up of a name.
+    Lookup {
+        /// First visible line.
+        offset: usize,
+    },
+    /// The last examination of a name.
+    Doctor {
+        /// First visible line.
+        offset: usize,
+    },
+    /// The forwards and the API proxy.
+    Sessions,
+    /// A question that has to be answered before something is done.
+    Confirm(Confirm),
     /// The running containers that lack the selected Service's variables, or hold old ones.
     Missing {
         /// First visible line.
@@ -38,6 +55,40 @@ pub enum Overlay {
         /// First visible line.
         offset: usize,
     },
+}
+
+/// Something that is done only after a person has agreed to what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// The question.
+    pub title: String,
+    /// What would happen, every object by its name.
+    pub lines: Vec<String>,
+    /// The word that has to be typed, where a single key would be too easy.
+    pub word: Option<&'static str>,
+    /// What is typed.
+    pub line: Line,
+    /// First visible line.
+    pub offset: usize,
+    /// What is done then.
+    pub yes: Vec<Effect>,
+}
+
+impl Confirm {
+    /// A question that one key answers.
+    pub fn new(title: impl Into<String>, lines: Vec<String>, yes: Vec<Effect>) -> Self {
+        Self { title: title.into(), lines, word: None, line: Line::default(), offset: 0, yes }
+    }
+
+    /// A question that only a typed word answers.
+    pub fn typed(title: impl Into<String>, lines: Vec<String>, word: &'static str, yes: Vec<Effect>) -> Self {
+        Self { word: Some(word), ..Self::new(title, lines, yes) }
+    }
+
+    /// Whether what has to be typed is.
+    pub fn agreed(&self) -> bool {
+        self.word.is_none_or(|word| self.line.text().trim() == word)
+    }
 }
 
 /// What a picker is for.
@@ -55,6 +106,10 @@ pub enum PickerKind {
     Copy,
     /// In which form to take an environment away.
     Export,
+    /// Which ports to forward.
+    Ports,
+    /// Which name to look up.
+    Resolve,
 }
 
 impl PickerKind {
@@ -67,6 +122,8 @@ impl PickerKind {
             Self::Viewpoint => "Seen from",
             Self::Copy => "Copy",
             Self::Export => "Copy the environment",
+            Self::Ports => "Forward",
+            Self::Resolve => "Look up",
         }
     }
 }
@@ -118,6 +175,12 @@ pub enum Choice {
     Copy(String),
     /// Copy the open container's environment.
     Export(ExportForm),
+    /// Forward these ports of the target that was asked about.
+    ForwardPorts(Vec<PortWish>),
+    /// Look this up.
+    Resolve(Question),
+    /// Nothing: the entry says what can be typed.
+    Nothing,
 }
 
 impl Picker {

@@ -11,6 +11,7 @@ use crate::model::dns::forms::FormKind;
 use crate::model::dns::resolvconf::{KubeletDns, ResolvConf};
 use crate::model::dns::search::Libc;
 use crate::model::dns::{self, ClusterDomain, NameForm, Record, Server, Zone};
+use crate::model::env::verify::Verification;
 use crate::model::env::{self, ContainerEnvironment};
 use crate::model::join::{self, EndpointRow, PodService};
 use crate::model::snapshot::LoadEntry;
@@ -59,6 +60,10 @@ pub enum EnvRow {
     Heading(Option<ObjectKey>),
     /// A variable, to be looked up in the environment by its name.
     Variable(Box<str>),
+    /// A heading: what the container has besides, and no prediction speaks of.
+    Besides,
+    /// A variable that was not predicted, to be looked up in the verification by its name.
+    Unpredicted(Box<str>),
 }
 
 /// What the Environment pane shows.
@@ -78,6 +83,8 @@ pub enum EnvironmentPane {
         counts: (usize, usize),
         /// What is worth telling about it, worst first.
         findings: Vec<Finding>,
+        /// The prediction held against the last look into the container.
+        verification: Option<Box<Verification>>,
     },
     /// No pod is known: what the Service gives to a container that starts now in its namespace.
     Service(Vec<(String, String)>),
@@ -185,7 +192,8 @@ impl Panes {
             Pane::Environment => match &self.environment {
                 Some(EnvironmentPane::Container { rows, .. }) => match &rows[row] {
                     EnvRow::Heading(service) => format!("={}", service.as_ref().map_or("", |s| &s.name)),
-                    EnvRow::Variable(name) => name.to_string(),
+                    EnvRow::Variable(name) | EnvRow::Unpredicted(name) => name.to_string(),
+                    EnvRow::Besides => "+".to_owned(),
                 },
                 Some(EnvironmentPane::Service(variables)) => variables[row].0.clone(),
                 None => String::new(),
@@ -388,7 +396,7 @@ impl App {
                     fetches: Some(&self.fetches),
                     secrets: env::Secrets::Named(&self.environment.revealed),
                 };
-                Some(environment::of(&snapshot, &options, (pod, container), subject, &self.environment))
+                Some(environment::of(&snapshot, &options, (pod, container), subject, self))
             }
             (None, Subject::Service(facts)) if snapshot_knows_pods(&snapshot, facts) => {
                 Some(EnvironmentPane::Service(env::service_variables(&facts.service)))

@@ -1,6 +1,9 @@
 //! Messages in, effects and state out.
 
+mod cure;
 mod environment;
+mod lookups;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -104,9 +107,11 @@ fn pods_are_watched_where_the_selection_is_and_everywhere_only_for_the_list_of_p
         epoch: 1,
         namespaces: names.iter().map(|n| n.map(Into::into)).collect(),
     };
-    assert_eq!(app.update(Message::Snapshot(world(1, &["my-app"]))), [watch(&[Some("default")])]);
-    assert_eq!(press(&mut app, &[Action::Bottom]), [watch(&[Some("shop")])]);
-    assert_eq!(press(&mut app, &[Action::Up, Action::Pods]), [watch(&[Some("default")]), watch(&[None])]);
+    let dns = Some("kube-system");
+    assert_eq!(app.update(Message::Snapshot(world(1, &["my-app"]))), [watch(&[Some("default"), dns])]);
+    assert_eq!(press(&mut app, &[Action::Bottom]), [watch(&[Some("shop"), dns])]);
+    let all = press(&mut app, &[Action::Up, Action::Pods]);
+    assert_eq!(all, [watch(&[Some("default"), dns]), watch(&[None])]);
     assert_eq!(app.pods.rows.len(), 4);
 }
 

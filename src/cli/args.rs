@@ -276,9 +276,6 @@ pub enum Command {
         #[command(flatten)]
         args: EnvArgs,
     },
-    /// Port-forwards that stay, as `kubectl port-forward`; each new connection goes to a ready pod
-    #[command(visible_alias = "port-forward", alias = "pf")]
-    Forward(Forward),
     /// Restart what owns the containers that lack a Service's variables or hold old ones
     #[command(
         long_about = "Restart what owns the containers that lack a Service's variables or hold old ones: a \
@@ -304,6 +301,9 @@ pub enum Command {
     Access(super::access::Flags),
     /// The API server on this machine, as `kubectl proxy` serves it: same flags, same filter
     Proxy(super::proxy::Flags),
+    /// Port-forwards that stay, as `kubectl port-forward`; each new connection goes to a ready pod
+    #[command(visible_alias = "port-forward", alias = "pf")]
+    Forward(Forward),
     /// Script that completes commands and flags in a shell
     Completions {
         /// Which shell
@@ -323,51 +323,6 @@ pub enum Command {
         #[arg(short, long, value_name = "FORM", default_value = "table")]
         output: KeysForm,
     },
-}
-
-/// What is forwarded, and how.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Forward {
-    /// TYPE/NAME or a pod, and ports (80, 8080:http, :80); all ports of a Service without one. A later argument with
-    /// a / begins another target
-    #[arg(value_name = "TARGET [PORT]", required_unless_present = "profile", conflicts_with = "profile")]
-    pub arguments: Vec<String>,
-    /// Addresses to listen on, with commas between
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "localhost")]
-    pub address: Vec<String>,
-    /// How long a running pod is waited for at the start (0: for ever)
-    #[arg(long, value_name = "TIME", default_value = "1m0s")]
-    pub pod_running_timeout: String,
-    /// How the pod of a new connection is chosen
-    #[arg(long, value_name = "HOW", default_value = "round-robin")]
-    pub balance: Balance,
-    /// Start the forwards of this profile
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
-    /// Keep these forwards as a profile of the context
-    #[arg(long, value_name = "NAME")]
-    pub save_profile: Option<String>,
-    /// Print events instead of kubectl's lines
-    #[arg(short, long, value_name = "FORM")]
-    pub output: Option<Events>,
-}
-
-/// How the pod of a new connection is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Balance {
-    /// ready pods in turn
-    RoundRobin,
-    /// the ready pod with the fewest connections
-    LeastConnections,
-    /// one pod, chosen as kubectl does, until it is gone
-    Kubectl,
-}
-
-/// Forms of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Events {
-    /// one JSON line each
-    Json,
 }
 
 /// What `env` looks at, and how it is printed.
@@ -465,6 +420,51 @@ pub enum DryRunAt {
     Client,
     /// and let the API server check it
     Server,
+}
+
+/// What is forwarded, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Forward {
+    /// TYPE/NAME or a pod, and ports (80, 8080:http, :80); all ports of a Service without one. A later argument with
+    /// a / begins another target
+    #[arg(value_name = "TARGET [PORT]", required_unless_present = "profile", conflicts_with = "profile")]
+    pub arguments: Vec<String>,
+    /// Addresses to listen on, with commas between
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "localhost")]
+    pub address: Vec<String>,
+    /// How long a running pod is waited for at the start (0: for ever)
+    #[arg(long, value_name = "TIME", default_value = "1m0s")]
+    pub pod_running_timeout: String,
+    /// How the pod of a new connection is chosen
+    #[arg(long, value_name = "HOW", default_value = "round-robin")]
+    pub balance: Balance,
+    /// Start the forwards of this profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Keep these forwards as a profile of the context
+    #[arg(long, value_name = "NAME")]
+    pub save_profile: Option<String>,
+    /// Print events instead of kubectl's lines
+    #[arg(short, long, value_name = "FORM")]
+    pub output: Option<Events>,
+}
+
+/// How the pod of a new connection is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Balance {
+    /// ready pods in turn
+    RoundRobin,
+    /// the ready pod with the fewest connections
+    LeastConnections,
+    /// one pod, chosen as kubectl does, until it is gone
+    Kubectl,
+}
+
+/// Forms of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Events {
+    /// one JSON line each
+    Json,
 }
 
 /// How a list is printed.

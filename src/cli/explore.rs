@@ -70,6 +70,7 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
     let options = Options {
         source,
         filter: explore.selector.as_ref().map(|s| format!("-l {s}")).unwrap_or_default(),
+        read_only: settings.read_only.value,
         mouse: settings.mouse.value,
         look: Look::new(theme, settings.ascii.value, settings.keymap.clone()),
         notices,

@@ -409,7 +409,7 @@ pub async fn connect(explore: &Explore, kubeconfig: Option<PathBuf>) -> Result<C
 }
 
 /// An error of the API server or the way to it.
-pub fn failed(error: ApiError) -> Failure {
+pub(super) fn failed(error: ApiError) -> Failure {
     let exit = match error.kind {
         ApiErrorKind::Config => Exit::Usage,
         ApiErrorKind::Forbidden { .. } | ApiErrorKind::Unauthorized | ApiErrorKind::Credential => {

@@ -119,9 +119,9 @@ fn command(args: Args) -> Result<Exit, Stop> {
             let how = restart::How { yes, force, dry_run };
             block_on(async { restart::run(&explore, &settings, &names, how, out).await.map_err(Stop::from) })?
         }
-        Command::Forward(forward) => super::forward::run(&explore, &forward, out)?,
         Command::Access(flags) => super::access::run(&explore, flags, out)?,
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
+        Command::Forward(forward) => super::forward::run(&explore, &forward, out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::grammar(), "kdisco", &mut script);

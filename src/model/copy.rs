@@ -294,3 +294,18 @@ fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+
+/// How a running forward is reached on this computer: its address, and what the port's name, number or
+/// `appProtocol` says how to speak to it. `port` is the Service's port, where there is one.
+pub fn of_forward(address: std::net::SocketAddr, port: Option<&Port>) -> Vec<CopyItem> {
+    let mut items = Items::default();
+    let (host, number) = (address.ip().to_string(), i32::from(address.port()));
+    if let Some(Guess { scheme, why }) = port.and_then(url_scheme) {
+        items.add(format!("URL ({scheme}, by {why})"), format!("{scheme}://{}/", host_port(&host, number)));
+    } else if let Some(scheme) = port.and_then(connection_scheme) {
+        let text = format!("{}{}{}", scheme.before, host_port(&host, number), scheme.after);
+        items.add(format!("connection string ({})", scheme.name), text);
+    }
+    items.add("address of the forward", host_port(&host, number));
+    items.0
+}

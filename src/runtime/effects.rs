@@ -1,6 +1,10 @@
 //! Carries out what the state machine asks for. Every effect that takes time is a task; what comes of it is a
 //! message. Dropping [`Effects`] stops everything that it started.
 
+mod cure;
+mod names;
+mod sessions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,9 +16,12 @@ use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
 use crate::cluster::session::{Connection, Start};
 use crate::cluster::watch::Timing;
+use crate::cluster::write::MayWrite;
 use crate::cluster::{ApiError, ApiErrorKind};
 use crate::model::env::Fetch;
+use crate::model::session::ForwardSpec;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Text};
+use crate::runtime::forwards::Forwards;
 
 /// Where the facts come from.
 #[derive(Clone, Debug)]
@@ -66,6 +73,8 @@ struct Current {
     /// What was asked for before the connection stood.
     pods: BTreeSet<Option<Text>>,
     scope: Option<NamespaceScope>,
+    /// The way to the cluster's DNS.
+    names: Arc<names::Names>,
 }
 
 /// The world outside of the state machine.
@@ -76,6 +85,11 @@ pub struct Effects {
     snapshots: Arc<watch::Sender<Arc<ClusterSnapshot>>>,
     current: Arc<Mutex<Current>>,
     connecting: Option<AbortHandle>,
+    /// Nothing in the cluster may be changed.
+    pub read_only: bool,
+    proxies: sessions::Proxies,
+    forwards: Forwards,
+    watching_forwards: bool,
     tasks: JoinSet<()>,
 }
 
@@ -92,6 +106,10 @@ impl Effects {
             snapshots: Arc::new(snapshots),
             current: Arc::default(),
             connecting: None,
+            read_only: false,
+            proxies: sessions::Proxies::default(),
+            forwards: Forwards::new(jiff::Timestamp::now),
+            watching_forwards: false,
             tasks: JoinSet::new(),
         };
         (effects, receiver)
@@ -111,6 +129,34 @@ impl Effects {
             }
             Effect::Fetch { epoch, kind, key } => self.fetch(epoch, kind, key),
             Effect::RetryNow { epoch } => self.with(epoch, Connection::retry_now),
+            Effect::ReadEnvironment { id, epoch, pod, container } => {
+                self.ask(epoch, |client| cure::look(client, id, (pod, container)));
+            }
+            Effect::PlanRestart { id, epoch, pods } => self.ask(epoch, |client| cure::plan(client, id, pods)),
+            Effect::Restart { epoch, plan } => {
+                let (client, may) = (self.client(epoch), MayWrite::unless(self.read_only));
+                if let (Some(client), Some(may)) = (client, may) {
+                    self.tasks.spawn(cure::restart(client, plan, may, self.messages.clone()));
+                }
+            }
+            Effect::Resolve { id, epoch, questions, from, libc } => {
+                let names = self.current().names.clone();
+                let asked = names::Asked { questions, from, libc };
+                self.ask(epoch, |client| names::resolve(names, client, id, asked));
+            }
+            Effect::DnsMetrics { epoch } => self.ask(epoch, |client| names::metrics(client, epoch)),
+            Effect::StartProxy { epoch, wide } => {
+                if let Some(client) = self.client(epoch) {
+                    self.proxies.start(client, wide, self.messages.clone(), &mut self.tasks);
+                }
+            }
+            Effect::StopProxy => self.proxies.stop(&self.messages),
+            Effect::Examine { id, epoch, name, from } => {
+                self.ask(epoch, |client| names::diagnose(client, id, name, from));
+            }
+            Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
+            Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),
+            Effect::OpenUrl { url } => self.open_url(&url),
             // These need the terminal: the loop has done them.
             Effect::Copy { .. } | Effect::Redraw | Effect::Quit => {}
         }
@@ -130,12 +176,29 @@ impl Effects {
         }
     }
 
+    /// The connection, if it is still the one that was meant.
+    fn connection(&self, epoch: u64) -> Option<Arc<Connection>> {
+        let current = self.current();
+        current.connection.clone().filter(|_| current.epoch == epoch)
+    }
+
+    fn client(&self, epoch: u64) -> Option<Client> {
+        self.connection(epoch).map(|connection| connection.client().clone())
+    }
+
+    /// Asks something of the cluster, in a task of its own that ends with one message.
+    fn ask<F>(&mut self, epoch: u64, question: impl FnOnce(Client) -> F)
+    where
+        F: Future<Output = Message> + Send + 'static,
+    {
+        let Some(client) = self.client(epoch) else { return };
+        let (messages, answer) = (self.messages.clone(), question(client));
+        self.tasks.spawn(async move { drop(messages.send(answer.await)) });
+        while self.tasks.try_join_next().is_some() {}
+    }
+
     fn fetch(&mut self, epoch: u64, kind: Kind, key: ObjectKey) {
-        let connection = {
-            let current = self.current();
-            current.connection.clone().filter(|_| current.epoch == epoch)
-        };
-        let Some(connection) = connection else { return };
+        let Some(connection) = self.connection(epoch) else { return };
         let messages = self.messages.clone();
         self.tasks.spawn(async move {
             // What is found comes with the next snapshot.
@@ -149,6 +212,27 @@ impl Effects {
             }
         });
         while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn start_forwards(&mut self, epoch: u64, specs: Vec<ForwardSpec>) {
+        let Some(client) = self.client(epoch) else { return };
+        for spec in specs {
+            self.forwards.start(&client, spec);
+        }
+        if !std::mem::replace(&mut self.watching_forwards, true) {
+            self.tasks.spawn(sessions::tell(self.forwards.statuses(), self.messages.clone()));
+        }
+    }
+
+    /// Shows a page in the person's browser; the address is that of a forward of ours.
+    fn open_url(&self, url: &str) {
+        if let Err(error) = open::that_detached(url) {
+            let _ = self.messages.send(Message::Refused(Problem {
+                what: format!("no browser could be started for {url}"),
+                why: error.to_string(),
+                hint: "copy the address and open it yourself".to_owned(),
+            }));
+        }
     }
 
     fn connect(&mut self, epoch: u64, context: Option<Text>) {

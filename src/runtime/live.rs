@@ -9,18 +9,18 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream;
 
-use crate::cluster::access;
+use crate::cluster::access::{self, Question as Right};
 use crate::cluster::client::{Asked, Client};
 use crate::cluster::convert::Object;
-use crate::cluster::podport::{self, PodStream};
 use crate::cluster::session::{fetch_once, list_once};
-use crate::cluster::{ApiError, ApiErrorKind};
+use crate::cluster::{ApiError, ApiErrorKind, Denied};
 use crate::dns::resolver::{Limits, Place};
 use crate::dns::transport::WINDOW;
 use crate::dns::{Connect, Resolver};
 use crate::model::dns::{Cluster, DnsHealth, DnsServer, LiveLookup, LiveStep, Metrics, Question, Software};
 use crate::model::dns::{Libc, RecordType, hosts};
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Pod, ServiceFacts, Text};
+use crate::session::stream::{OpenError, PodStream, Refusal, Tunnels};
 
 /// What tells the settings of the cluster's DNS, in kube-system. Each may be missing or not to be read.
 const SETTINGS: [(Kind, &str); 4] = [
@@ -36,7 +36,7 @@ const METRICS_PORT: u16 = 9153;
 /// Opens streams to the DNS port of pods.
 #[derive(Debug)]
 pub struct PodPorts {
-    client: Client,
+    tunnels: Tunnels,
     pods: Vec<(ObjectKey, u16)>,
     /// The last failure, which says more than the sentence that the resolver gets.
     failure: Mutex<Option<ApiError>>,
@@ -49,12 +49,39 @@ impl Connect for PodPorts {
         let Some((pod, port)) = self.pods.get(server) else {
             return Err("there is no such server".to_owned());
         };
-        podport::open(&self.client, pod, *port).await.map_err(|error| {
+        self.tunnels.open(&pod.namespace, &pod.name, *port).await.map_err(|error| {
+            let error = told(&error, pod);
             let text = error.to_string();
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             text
         })
     }
+}
+
+/// The rights that a port-forward takes. Every server asks for `get` of the WebSocket's GET; servers from 1.35 on ask
+/// for `create` as well (`AuthorizePodWebsocketUpgradeCreatePermission`).
+pub fn rights(namespace: &Text) -> [Right; 2] {
+    ["create", "get"]
+        .map(|verb| Right::new(verb, "pods").subresource("portforward").namespace(namespace.clone()))
+}
+
+/// Why there is no stream, as an error of the API.
+fn told(error: &OpenError, pod: &ObjectKey) -> ApiError {
+    let what = format!("cannot forward to pod {}", pod.name);
+    let denied = || Denied {
+        verb: "create".into(),
+        resource: "pods/portforward".into(),
+        namespace: Some(pod.namespace.clone()),
+    };
+    let kind = match error.refusal {
+        Refusal::Unauthorized => ApiErrorKind::Unauthorized,
+        Refusal::Forbidden => ApiErrorKind::Forbidden(Box::new(denied())),
+        Refusal::NotFound => ApiErrorKind::NotFound,
+        Refusal::NotReady => ApiErrorKind::Server(500),
+        Refusal::Unsupported => ApiErrorKind::Protocol,
+        Refusal::Unreachable => ApiErrorKind::Unreachable,
+    };
+    ApiError::new(kind, what, error.to_string())
 }
 
 /// Which servers are asked.
@@ -91,10 +118,11 @@ impl LiveDns {
         let servers = chosen(health, which)?;
         let namespace = servers[0].pod.namespace.clone();
         let what = "cannot ask the cluster's DNS server through a port-forward";
-        access::require(client, what, &podport::rights(&namespace)).await?;
+        access::require(client, what, &rights(&namespace)).await?;
         let labels = servers.iter().map(|s| label(&s.pod, s.port)).collect();
         let pods = servers.iter().map(|s| (s.pod.clone(), s.port)).collect();
-        let ports = PodPorts { client: client.clone(), pods, failure: Mutex::default() };
+        let ports =
+            PodPorts { tunnels: Tunnels::new(client.kube().clone()), pods, failure: Mutex::default() };
         let live =
             Self { resolver: Arc::new(Resolver::new(ports, labels, limits)), all: *which == Which::All };
         let mut why = String::new();
@@ -176,7 +204,7 @@ fn chosen(health: &DnsHealth, which: &Which) -> Result<Vec<DnsServer>, ApiError>
     }
     Err(match &health.unknown {
         Some(why) => {
-            let denied = crate::cluster::Denied {
+            let denied = Denied {
                 verb: "list".into(),
                 resource: "pods".into(),
                 namespace: Some("kube-system".into()),

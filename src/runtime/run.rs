@@ -30,6 +30,8 @@ pub struct Options {
     pub source: Source,
     /// What the list is filtered by at first.
     pub filter: String,
+    /// Nothing in the cluster may be changed.
+    pub read_only: bool,
     /// Whether to ask for mouse events.
     pub mouse: bool,
     /// Colours, marks and keys.
@@ -132,8 +134,10 @@ impl<H> Loop<H> {
     /// Makes the state and sends the first effects on their way.
     pub fn new(options: Options, host: H) -> Self {
         let (messages, inbox) = mpsc::unbounded_channel();
-        let (effects, snapshots) = Effects::new(options.source, messages);
+        let (mut effects, snapshots) = Effects::new(options.source, messages);
+        effects.read_only = options.read_only;
         let (mut app, first) = App::start(options.clock.now());
+        app.read_only = options.read_only;
         app.start_filter(&options.filter);
         for line in options.notices {
             app.note(line);

@@ -96,7 +96,7 @@ fn offers(app: &App) -> Vec<Hint> {
     match app.overlays.last() {
         Some(Overlay::Picker(picker)) => {
             let mut hints = vec![(A::Accept, "take it"), (A::Back, "close"), (A::Complete, "complete")];
-            if picker.kind == PickerKind::Namespaces {
+            if matches!(picker.kind, PickerKind::Namespaces | PickerKind::Ports) {
                 hints.insert(1, (A::Toggle, "mark several"));
             }
             hints
@@ -104,7 +104,24 @@ fn offers(app: &App) -> Vec<Hint> {
         Some(Overlay::Detail { .. }) => {
             vec![(A::Back, "close"), (A::Copy, "copy name"), (A::CopyMenu, "copy…"), (A::Down, "scroll")]
         }
-        Some(Overlay::Help { .. } | Overlay::Text { .. } | Overlay::Missing { .. }) => {
+        Some(Overlay::Sessions) => vec![
+            (A::Back, "close"),
+            (A::Forward, "stop"),
+            (A::Copy, "copy"),
+            (A::Open, "open"),
+            (A::Down, "down"),
+        ],
+        Some(Overlay::Confirm(_)) => vec![(A::Accept, "do it"), (A::Back, "leave it")],
+        Some(Overlay::Lookup { .. }) => {
+            vec![(A::Back, "close"), (A::Copy, "copy answers"), (A::Down, "scroll")]
+        }
+        Some(Overlay::Doctor { .. }) => {
+            vec![(A::Back, "close"), (A::Copy, "copy the name"), (A::Forward, "forward"), (A::Down, "scroll")]
+        }
+        Some(Overlay::Missing { .. }) => {
+            vec![(A::Back, "close"), (A::Restart, "restart them"), (A::Down, "scroll")]
+        }
+        Some(Overlay::Help { .. } | Overlay::Text { .. }) => {
             vec![(A::Back, "close"), (A::Down, "scroll")]
         }
         None if app.connection.identity.is_none() || app.connection.problem.is_some() => {
@@ -128,6 +145,9 @@ fn browsing(app: &App) -> Vec<Hint> {
     hints.extend(match app.focus {
         Pane::Main => vec![
             (A::Copy, "copy name"),
+            (A::Forward, "forward"),
+            (A::Resolve, "resolve"),
+            (A::Doctor, "doctor"),
             (A::Filter, "filter"),
             (A::Detail, "detail"),
             (A::Viewpoint, "viewpoint"),
@@ -140,8 +160,20 @@ fn browsing(app: &App) -> Vec<Hint> {
             (A::CopyMenu, "copy…"),
             (A::NextPane, "next pane"),
         ],
-        Pane::Endpoints | Pane::Dns => vec![
+        Pane::Dns => vec![
             (A::Copy, "copy"),
+            (A::Resolve, "ask live"),
+            (A::ResolveAny, "look up…"),
+            (A::Doctor, "doctor"),
+            (A::Viewpoint, "viewpoint"),
+            (A::Zoom, "zoom"),
+            (A::CopyMenu, "copy…"),
+            (A::NextPane, "next pane"),
+            (A::Palette, "command"),
+        ],
+        Pane::Endpoints => vec![
+            (A::Copy, "copy"),
+            (A::Forward, "forward"),
             (A::CopyMenu, "copy…"),
             (A::Viewpoint, "viewpoint"),
             (A::Zoom, "zoom"),
@@ -154,6 +186,7 @@ fn browsing(app: &App) -> Vec<Hint> {
             (A::Container, "next container"),
             (A::Filter, "search"),
             (A::Differences, "differences"),
+            (A::Verify, "verify"),
             (A::Reveal, "show secret"),
             (A::Export, "export"),
             (A::Detail, "detail"),

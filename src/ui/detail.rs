@@ -1,5 +1,6 @@
-//! The Detail page: all that is known about the selected Service or pod, or about the open environment.
+//! The Detail page: all that is known about the selected Service or pod, about the open environment, or about the cluster's DNS.
 
+mod dns;
 pub(super) mod environment;
 
 use std::fmt::Write;
@@ -17,7 +18,7 @@ use super::overlay::{self, size};
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
 use super::widgets::text::{width, wrap};
-use super::{dns, endpoints, pane, pods};
+use super::{dns as dns_pane, endpoints, pane, pods};
 
 /// Columns that the page wants.
 const COLUMNS: u16 = 110;
@@ -33,6 +34,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, body: Rect, offset: usize) {
         (app.focus == Pane::Environment).then(|| environment::environment(pen, app, &mut page)).flatten();
     let title = match &app.panes.subject {
         _ if of_environment.is_some() => of_environment.unwrap_or_default(),
+        _ if app.focus == Pane::Dns => dns::servers(pen, app, &mut page),
         Some(Subject::Service(facts)) => {
             service(pen, app, &mut page, facts);
             format!("Service {} in {}", facts.key().name, facts.key().namespace)
@@ -217,9 +219,9 @@ fn names(pen: &Pen<'_>, app: &App, page: &mut Page) {
         return;
     }
     page.heading("Names");
-    let exists = dns::exists(app);
+    let exists = dns_pane::exists(app);
     for form in &app.panes.names {
-        let (role, glyph) = dns::mark(form, exists);
+        let (role, glyph) = dns_pane::mark(form, exists);
         page.line(Spans::of(role, format!("  {} ", pen.glyph(glyph))).and(Role::Text, form.text.clone()));
     }
     let how = format!("Cluster domain {}, {}", app.panes.domain.text(), app.panes.domain.how);

@@ -9,11 +9,14 @@
 
 use ratatui::layout::Rect;
 
+use crate::app::lookups::MarkVerdict;
 use crate::app::panes::Subject;
-use crate::app::{App, Pane, Viewpoint};
+use crate::app::{Action, App, Mode, Pane, Viewpoint};
 use crate::config::theme::Role;
 use crate::model::dns::forms::{NameForm, Step, shortest};
 use crate::model::dns::{Record, RecordType};
+use crate::model::session::ForwardStatus;
+use crate::model::time::age;
 use crate::model::{Kind, ServiceType};
 
 use super::face::{self, Face};
@@ -26,6 +29,8 @@ use super::widgets::spans::Spans;
 use super::widgets::table::{Cell, Column, Layout};
 use super::widgets::text::{Cut, width};
 
+/// Columns of what the server said.
+const LIVE: usize = 12;
 /// Rows from which every form of the name has a line of its own.
 const WITH_FORMS: u16 = 14;
 /// Rows from which the best one has.
@@ -75,11 +80,21 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
         let again = !std::mem::take(&mut first) && at > 0 && records[at - 1].name == record.name;
         row(pen, app, &layout, (record, again), room, look);
     });
+    for record in app.panes.records.iter().take(1) {
+        pen.ages(app.mark_of(record).map(|m| m.at), app.now);
+    }
     if let Some(record) = app.panes.records.get(app.panes.cursor(Pane::Dns).index()) {
         pane::foot_text(
             pen,
             foot,
-            &format!("{} {} IN {} {}", record.name, record.ttl, record.kind, record.data),
+            &format!(
+                "{} {} IN {} {}{}",
+                record.name,
+                record.ttl,
+                record.kind,
+                record.data,
+                live_sentence(app, record)
+            ),
         );
     }
 }
@@ -99,7 +114,15 @@ fn names(pen: &mut Pen<'_>, app: &App, inner: Rect) -> u16 {
         lines.extend(forms.iter().map(|f| form(pen, f, exists, widest)));
         lines.push(Spans::new());
     } else {
-        lines.push(best(pen, forms, exists, laptop));
+        let forward = app.forwards_of_subject().find_map(ForwardStatus::address);
+        match forward.filter(|_| laptop) {
+            Some(address) => lines.push(
+                Spans::of(Role::Ok, format!("{} ", pen.glyph(Glyph::Forward)))
+                    .and(Role::Name, address.to_string())
+                    .and(Role::Dim, "  by the forward; no name of it resolves on this computer"),
+            ),
+            None => lines.push(best(pen, forms, exists, laptop)),
+        }
     }
     pane::lines(pen, inner, &lines);
     u16::try_from(lines.len()).unwrap_or(0)
@@ -111,9 +134,13 @@ fn best(pen: &Pen<'_>, forms: &[NameForm], exists: bool, laptop: bool) -> Spans<
         return form(pen, best, exists, 0);
     }
     let why = if laptop { "this computer asks its own DNS server" } else { "its resolver can't reach it" };
-    Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
+    let told = Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
         .and(Role::Text, "no name of it resolves from here")
-        .and(Role::Dim, format!(": {why}"))
+        .and(Role::Dim, format!(": {why}"));
+    match pen.look.key(Mode::Browse, Action::Forward).filter(|_| laptop) {
+        Some(key) => told.and(Role::Dim, "; press ").and(Role::Key, key).and(Role::Dim, " to reach it"),
+        None => told,
+    }
 }
 
 /// Whether there is a record of the Service's own name: a search list alone finds nothing.
@@ -164,11 +191,14 @@ fn layout(app: &App, room: u16) -> Layout {
         grow(&mut least, without(&record.name, domain).unwrap_or_default());
         grow(&mut data, &record.data);
     }
-    let columns = vec![
+    let mut columns = vec![
         Column::new("", kind),
         Column::new("", name).least((least + 1).min(40), Cut::End),
         Column::new("", data).least(15, Cut::End),
     ];
+    if app.panes.records.iter().any(|r| app.mark_of(r).is_some()) {
+        columns.push(Column::new("", LIVE).least(8, Cut::End));
+    }
     Layout::new(columns, room, 1, app.layout.scroll[Pane::Dns.index()])
 }
 
@@ -198,6 +228,7 @@ fn row(
 ) {
     let domain = app.panes.domain.text();
     let name = shortened(pen, &record.name, domain, layout.width(1));
+    let ascii = pen.look.ascii;
     let too_long = record.data.ends_with('.') && width(&record.data) > layout.width(2);
     let data =
         if too_long { shortened(pen, &record.data, domain, layout.width(2)) } else { record.data.clone() };
@@ -205,8 +236,39 @@ fn row(
         0 => Cell::new(Role::Info, record.kind.to_string()),
         1 if again => Cell::new(Role::Dim, ""),
         1 => Cell::new(Role::Name, name.clone()),
-        _ => Cell::new(Role::Text, data.clone()),
+        2 => Cell::new(Role::Text, data.clone()),
+        _ => live(app, record).map_or_else(
+            || Cell::new(Role::Dim, ""),
+            |(role, glyph, told)| Cell::new(role, format!("{} {told}", glyph.text(ascii))),
+        ),
     });
+}
+
+/// What the server said to a record: its mark, and how fast and when, or what it said instead.
+fn live(app: &App, record: &Record) -> Option<(Role, Glyph, String)> {
+    let mark = app.mark_of(record)?;
+    let ago = age(Some(mark.at), app.now);
+    Some(match &mark.verdict {
+        MarkVerdict::Asking => (Role::Dim, Glyph::Unknown, "asking".to_owned()),
+        MarkVerdict::Equal => (Role::Ok, Glyph::Check, format!("{} ms {ago}", mark.millis)),
+        MarkVerdict::Different(what) => (Role::Bad, Glyph::Cross, what.clone()),
+        MarkVerdict::Failed(why) => (Role::Warn, Glyph::Doubt, why.clone()),
+    })
+}
+
+/// The same in full.
+fn live_sentence(app: &App, record: &Record) -> String {
+    let Some(mark) = app.mark_of(record) else { return String::new() };
+    let ago = age(Some(mark.at), app.now);
+    match &mark.verdict {
+        MarkVerdict::Asking => "; asking the server".to_owned(),
+        MarkVerdict::Equal => format!("; {ago} ago {} said the same in {} ms", mark.server, mark.millis),
+        MarkVerdict::Different(what) => {
+            let why = mark.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            format!("; {ago} ago {} said {what}{why}", mark.server)
+        }
+        MarkVerdict::Failed(why) => format!("; {ago} ago the server could not be asked: {why}"),
+    }
 }
 
 /// No records: why.

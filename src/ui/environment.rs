@@ -10,9 +10,11 @@
 
 use ratatui::layout::Rect;
 
+use crate::app::cure::LookState;
 use crate::app::panes::{EnvRow, EnvironmentPane, Subject};
 use crate::app::{App, Pane};
 use crate::config::theme::Role;
+use crate::model::env::verify::{Check, Verification, Verified};
 use crate::model::env::{ContainerEnvironment, Origin, Status, Variable};
 use crate::model::finding::Severity;
 use crate::model::{Finding, Kind};
@@ -80,22 +82,25 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, place: Rect, inner: Rect) {
                 }
             });
         }
-        Some(EnvironmentPane::Container { environment, rows, findings, counts, .. }) => {
-            container(pen, app, (environment, findings, *counts), rows, place, inner);
+        Some(EnvironmentPane::Container { environment, rows, findings, counts, verification, .. }) => {
+            let seen = Seen { environment, findings, counts: *counts, verification: verification.as_deref() };
+            container(pen, app, &seen, rows, place, inner);
         }
     }
 }
 
-fn container(
-    pen: &mut Pen<'_>,
-    app: &App,
-    (environment, findings, counts): (&ContainerEnvironment, &[Finding], (usize, usize)),
-    rows: &[EnvRow],
-    place: Rect,
-    inner: Rect,
-) {
+/// What the pane shows of a container.
+struct Seen<'a> {
+    environment: &'a ContainerEnvironment,
+    findings: &'a [Finding],
+    counts: (usize, usize),
+    verification: Option<&'a Verification>,
+}
+
+fn container(pen: &mut Pen<'_>, app: &App, seen: &Seen<'_>, rows: &[EnvRow], place: Rect, inner: Rect) {
+    let Seen { environment, counts, .. } = *seen;
     let (inner, foot) = pane::foot(app, Pane::Environment, inner);
-    let used = banner(pen, environment, findings, inner);
+    let used = banner(pen, app, seen, inner);
     let area = pane::below(inner, used);
     if rows.is_empty() && counts.0 > 0 {
         let what = if app.environment.differences { "No variable differs" } else { "No variable matches" };
@@ -117,8 +122,18 @@ fn container(
                 let next = rows.get(at + 1).and_then(|r| variable(environment, r));
                 heading(service.as_ref().map(|s| &*s.name), next.as_ref())
             }
+            Some(EnvRow::Besides) => Spans::of(Role::Title, "in the container besides")
+                .and(Role::Dim, "  from the image, or older than what the API shows"),
+            Some(EnvRow::Unpredicted(name)) => {
+                let check = seen.verification.and_then(|v| v.get(name));
+                let value = check.map(|c| c.actual.as_deref().unwrap_or("(hidden)"));
+                assignment(pen, Role::Info, Glyph::Dot, name, value, Role::Name)
+            }
             Some(row) => match variable(environment, row) {
-                Some(v) => line(pen, &v),
+                Some(v) => {
+                    let check = seen.verification.and_then(|all| all.get(v.name));
+                    line(pen, &v, check)
+                }
                 None => Spans::new(),
             },
             None => return,
@@ -142,15 +157,16 @@ fn scrolled(pen: &mut Pen<'_>, room: Rect, spans: &Spans<'_>, look: Option<Role>
 fn variable<'a>(environment: &'a ContainerEnvironment, row: &EnvRow) -> Option<Variable<'a>> {
     match row {
         EnvRow::Variable(name) => environment.get(name),
-        EnvRow::Heading(_) => None,
+        EnvRow::Heading(_) | EnvRow::Besides | EnvRow::Unpredicted(_) => None,
     }
 }
 
 /// What holds for the container as a whole. Rows that were used.
-fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, findings: &[Finding], inner: Rect) -> u16 {
+fn banner(pen: &mut Pen<'_>, app: &App, seen: &Seen<'_>, inner: Rect) -> u16 {
     // What concerns one Service's variables stands in its heading.
     const IN_HEADINGS: [&str; 3] =
         ["pod-older-than-service", "service-changed-after-start", "service-links-off"];
+    let Seen { environment, findings, .. } = *seen;
     let mut told = environment.blocked.clone();
     let worth = |f: &&Finding| f.severity <= Severity::Warning && !IN_HEADINGS.contains(&f.code);
     told.extend(findings.iter().filter(worth).map(|f| f.message.clone()));
@@ -158,6 +174,10 @@ fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, findings: &[Fin
         told.push("enableServiceLinks: false, so only the Service kubernetes gives it variables".to_owned());
     }
     told.extend(environment.unknowns());
+    if let Some(spans) = looked(pen, app, seen).filter(|_| inner.height > 2) {
+        pane::lines(pen, inner, &[spans]);
+        return 1;
+    }
     let Some(first) = told.first().filter(|_| inner.height > 2) else { return 0 };
     let more = if told.len() > 1 { format!(" (and {} more)", told.len() - 1) } else { String::new() };
     let spans = Spans::of(Role::Warn, format!("{} ", pen.glyph(Glyph::Warn)))
@@ -165,6 +185,28 @@ fn banner(pen: &mut Pen<'_>, environment: &ContainerEnvironment, findings: &[Fin
         .and(Role::Dim, more);
     pane::lines(pen, inner, &[spans]);
     1
+}
+
+/// What a look into this container came to, if somebody looked.
+fn looked(pen: &Pen<'_>, app: &App, seen: &Seen<'_>) -> Option<Spans<'static>> {
+    let of = (&seen.environment.pod, &seen.environment.container);
+    let look = app.look.as_ref().filter(|l| (&l.of.0, &l.of.1) == of)?;
+    Some(match (&look.state, seen.verification) {
+        (LookState::Asked(_), _) => Spans::of(Role::Dim, "looking into the container"),
+        (LookState::Failed(problem), _) => Spans::of(Role::Bad, format!("{} ", pen.glyph(Glyph::Cross)))
+            .and(Role::Text, format!("{}: {}", problem.what, problem.why)),
+        (LookState::Printed(_), Some(verification)) => {
+            let wrong = verification.contradictions().count() > 0;
+            let (role, glyph) = if wrong { (Role::Bad, Glyph::Cross) } else { (Role::Ok, Glyph::Check) };
+            let notes = verification.notes.first().map_or(String::new(), |n| format!("; {n}"));
+            Spans::of(role, format!("{} ", pen.glyph(glyph)))
+                .and(Role::Text, format!("verified by {}: {}", verification.by, verification.summary()))
+                .and(Role::Dim, notes)
+        }
+        (LookState::Printed(_), None) => {
+            Spans::of(Role::Dim, "the container has started again since it was looked into")
+        }
+    })
 }
 
 /// A group; what is the matter with a Service's variables is said once, here.
@@ -180,10 +222,25 @@ fn told(variable: &Variable<'_>) -> Option<String> {
     variable.reason().filter(|r| variable.status != Status::NextStart || !r.starts_with(NOT_RUNNING))
 }
 
-fn line(pen: &Pen<'_>, variable: &Variable<'_>) -> Spans<'static> {
+fn line(pen: &Pen<'_>, variable: &Variable<'_>, check: Option<&Check>) -> Spans<'static> {
     let (role, glyph) = mark(variable.status);
+    let seen = check.and_then(|check| {
+        let actual = || check.actual.as_deref().unwrap_or("another value, hidden").to_owned();
+        match check.verified {
+            Verified::Equal | Verified::Unverifiable => None,
+            Verified::Different => Some(format!("  in the container: {}", actual())),
+            Verified::Missing => Some("  not in the container".to_owned()),
+            Verified::Unpredicted => Some(format!("  in the container all the same: {}", actual())),
+        }
+    });
     let name_role = if variable.status == Status::Absent { Role::Dim } else { Role::Name };
     let mut spans = assignment(pen, role, glyph, variable.name, variable.value, name_role);
+    if let Some(seen) = seen {
+        // What was called stale or uncertain was not promised.
+        let wrong = check.is_some_and(Check::contradicts);
+        spans.push(if wrong { Role::Bad } else { Role::Warn }, seen);
+        return spans;
+    }
     // The Services' reasons stand in the heading.
     if variable.origin != Origin::Service
         && let Some(reason) = told(variable)

@@ -20,7 +20,7 @@ const KEYS: usize = 13;
 const GAP: usize = 3;
 
 /// The marks that panes show, and what they mean.
-const MARKS: [(Glyph, Role, &str); 12] = [
+const MARKS: [(Glyph, Role, &str); 13] = [
     (Glyph::Ready, Role::Ok, "endpoint ready: DNS and kube-proxy use it"),
     (Glyph::Partly, Role::Warn, "endpoint going away, still serving"),
     (Glyph::NotReady, Role::Warn, "endpoint not ready"),
@@ -32,6 +32,7 @@ const MARKS: [(Glyph, Role, &str); 12] = [
     (Glyph::Stale, Role::Warn, "changed since the container started"),
     (Glyph::Later, Role::Info, "comes with the next start"),
     (Glyph::Hidden, Role::Dim, "there, but its value can't be read"),
+    (Glyph::Forward, Role::Ok, "forwarded to this computer"),
     (Glyph::Pointer, Role::Accent, "the selected row"),
 ];
 

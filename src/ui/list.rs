@@ -7,6 +7,7 @@ use ratatui::layout::{Position, Rect};
 use crate::app::cursor::Cursor;
 use crate::app::{App, MainView, Pane, Target};
 use crate::config::theme::Role;
+use crate::model::target::TargetKind;
 use crate::model::{Kind, ObjectKey};
 
 use super::loads::Summary;
@@ -14,7 +15,7 @@ use super::widgets::frame;
 use super::widgets::glyph::Glyph;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
-use super::{face, pods, services};
+use super::{face, pods, services, sessions};
 
 /// Columns before the first one of a row: the pointer and a blank.
 pub(super) const GUTTER: u16 = 2;
@@ -109,7 +110,23 @@ pub(super) fn object_row(
     selected: bool,
     key: &ObjectKey,
 ) -> (Rect, Option<Role>) {
-    row(pen, area, selected, app.focus == Pane::Main, Target::Row(key.clone()))
+    let (room, look) = row(pen, area, selected, app.focus == Pane::Main, Target::Row(key.clone()));
+    let kind = match app.view {
+        MainView::Services => TargetKind::Service,
+        MainView::Pods => TargetKind::Pod,
+    };
+    let mut here = app.sessions.running().filter(|f| {
+        let target = &f.spec.target;
+        target.kind == kind && target.name == key.name && target.namespace == key.namespace
+    });
+    if let Some(forward) = here.next()
+        && area.width > GUTTER
+    {
+        let (role, _) = sessions::mark(&forward.state);
+        let style = pen.style(look.unwrap_or(role));
+        pen.put(Position::new(area.x + 1, area.y), 1, pen.glyph(Glyph::Forward), style);
+    }
+    (room, look)
 }
 
 /// Whether objects of more than one namespace may be in the list.

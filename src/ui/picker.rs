@@ -42,6 +42,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, picker: &Picker, body: Rect) {
     if picker.shown.is_empty() {
         let told = match picker.kind {
             PickerKind::Namespaces => "Enter looks at what is typed: NAME or NAME,NAME",
+            PickerKind::Resolve => "Enter looks up what is typed: NAME [TYPE] [@NAMESPACE/POD] [glibc|musl]",
+            PickerKind::Ports => "Enter forwards what is typed: [LOCAL:]REMOTE…",
             _ => "nothing matches",
         };
         pen.spans(list, &Spans::of(Role::Dim, format!("  {told}")), None);
@@ -84,7 +86,11 @@ fn entry(pen: &mut Pen<'_>, app: &App, picker: &Picker, entry: &Entry, row: Rect
         pen.paint(row, look);
     }
     let pointer = if look.is_some() { pen.glyph(Glyph::Pointer) } else { " " };
-    let marked = matches!(&entry.choice, Choice::Namespace(n) if picker.marked.contains(n));
+    let marked = match &entry.choice {
+        Choice::Namespace(name) => picker.marked.contains(name),
+        Choice::ForwardPorts(_) => picker.marked.contains(&*entry.label),
+        _ => false,
+    };
     let mark = match (marked, picker.kind) {
         (true, _) => pen.glyph(Glyph::Check),
         (false, _) if is_here(app, &entry.choice) => pen.glyph(Glyph::Ready),
@@ -118,6 +124,12 @@ fn is_here(app: &App, choice: &Choice) -> bool {
         Choice::Context(name) => app.connection.identity.as_ref().is_some_and(|i| i.context == *name),
         Choice::Viewpoint(viewpoint) => app.viewpoint == *viewpoint,
         Choice::AllNamespaces => app.scope == Some(crate::model::NamespaceScope::All),
-        Choice::Action(_) | Choice::Copy(_) | Choice::Export(_) | Choice::Namespace(_) => false,
+        Choice::Action(_)
+        | Choice::Copy(_)
+        | Choice::Export(_)
+        | Choice::ForwardPorts(_)
+        | Choice::Nothing
+        | Choice::Resolve(_)
+        | Choice::Namespace(_) => false,
     }
 }

@@ -8,7 +8,9 @@ use ratatui::layout::Rect;
 
 use crate::app::{Action, App, Target, Viewpoint};
 use crate::config::theme::Role;
+use crate::model::session::ForwardState;
 use crate::model::snapshot::LoadEntry;
+use crate::model::text::clean;
 use crate::model::time::age;
 use crate::model::{Kind, Load};
 
@@ -33,6 +35,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, row: Rect) {
     left.extend(place(pen, app, room));
     left.extend(badges(app));
     left.push((state(pen, app), None));
+    left.extend(dns(pen, app, room));
+    left.extend(sessions(pen, app, room));
     let mut x = row.x.saturating_add(1);
     for (spans, action) in &left {
         let rest = Rect { x, width: row.right().saturating_sub(x), ..row };
@@ -82,9 +86,64 @@ fn place(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
     }
 }
 
+/// How many of the pods that serve DNS are ready. Nothing where they may not be seen.
+fn dns(pen: &Pen<'_>, app: &App, room: usize) -> Option<Word> {
+    let health = &app.dns_health;
+    if room < 100 || app.is_saved() || (health.servers.is_empty() && health.unknown.is_some()) {
+        return None;
+    }
+    let (ready, all) = (health.ready(), health.servers.len());
+    // No server is bad news only where one is expected: some clusters have theirs elsewhere.
+    let expected =
+        health.corefile.is_some() && app.snapshot.load(Kind::Pod, "kube-system").is_some_and(Load::is_live);
+    if all == 0 && !expected {
+        return None;
+    }
+    let (role, glyph) = match (ready, all) {
+        (0, _) => (Role::Bad, Glyph::Ending),
+        (r, a) if r < a => (Role::Warn, Glyph::Partly),
+        _ => (Role::Ok, Glyph::Ready),
+    };
+    Some((
+        Spans::of(role, format!("{} ", pen.glyph(glyph))).and(Role::Text, format!("dns {ready}/{all}")),
+        None,
+    ))
+}
+
+/// What runs: how many forwards, and whether one of them is in trouble.
+fn sessions(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
+    let running = app.sessions.running().count();
+    if running == 0 {
+        return vec![];
+    }
+    let trouble = app
+        .sessions
+        .running()
+        .any(|f| matches!(f.state, ForwardState::Degraded { .. } | ForwardState::Waiting { .. }));
+    let role = if trouble { Role::Warn } else { Role::Ok };
+    let words = match (running, room < 80) {
+        (_, true) => running.to_string(),
+        (1, false) => "1 forward".to_owned(),
+        (_, false) => format!("{running} forwards"),
+    };
+    let spans = Spans::of(role, format!("{} {words}", pen.glyph(Glyph::Forward)));
+    vec![(spans, Some(Action::Sessions))]
+}
+
 fn badges(app: &App) -> Vec<Word> {
+    let mut badges = Vec::new();
+    if let Some(proxy) = app.sessions.running_proxy() {
+        let mode = if proxy.openness.narrow { "read-only proxy" } else { "PROXY" };
+        badges.push((
+            Spans::of(Role::BadgeWarn, format!(" {mode} {} ", clean(&proxy.address))),
+            Some(Action::Sessions),
+        ));
+    }
     let insecure = app.connection.identity.as_ref().is_some_and(|i| i.insecure);
-    if insecure { vec![(Spans::of(Role::BadgeWarn, " insecure TLS "), None)] } else { vec![] }
+    if insecure {
+        badges.push((Spans::of(Role::BadgeWarn, " insecure TLS "), None));
+    }
+    badges
 }
 
 /// How fresh what is shown is: the worst of the watches that everything depends on.

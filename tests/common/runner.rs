@@ -79,6 +79,7 @@ impl Runner {
                 known: KnownNamespaces::default(),
             },
             filter: String::new(),
+            read_only: false,
             mouse: false,
             look,
             notices: vec![],

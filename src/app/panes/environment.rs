@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use super::{EnvRow, EnvironmentPane, Subject};
+use crate::app::App;
 use crate::app::environment::EnvironmentView;
+use crate::model::env::verify::Verification;
 use crate::model::env::{self, ContainerEnvironment, NamespaceVariables, Origin};
 use crate::model::{ClusterSnapshot, ObjectKey, Pod, Text};
 
@@ -15,7 +17,7 @@ pub(super) fn of(
     options: &env::Options<'_>,
     (pod, container): (Arc<Pod>, Text),
     subject: &Subject,
-    wish: &EnvironmentView,
+    app: &App,
 ) -> EnvironmentPane {
     let table = NamespaceVariables::new(snapshot, &pod.key.namespace);
     // The caller has looked the container up.
@@ -28,9 +30,11 @@ pub(super) fn of(
         Subject::Service(facts) => Some(facts.key()),
         Subject::Pod(_) => None,
     };
-    let (rows, counts) = rows_of(&environment, first, wish);
+    let verification = app.verification(&pod, &container, &environment).map(Box::new);
+    let (rows, counts) = rows_of(&environment, first, &app.environment, verification.as_deref());
     let findings = env::findings::findings(&environment, &pod);
-    EnvironmentPane::Container { pod, container, environment: Box::new(environment), rows, counts, findings }
+    let environment = Box::new(environment);
+    EnvironmentPane::Container { pod, container, environment, rows, counts, findings, verification }
 }
 
 /// Groups: the selected Service's variables, what comes from the pod itself, then the other Services by name.
@@ -39,13 +43,15 @@ fn rows_of(
     environment: &ContainerEnvironment,
     first: Option<&ObjectKey>,
     wish: &EnvironmentView,
+    verification: Option<&Verification>,
 ) -> (Vec<EnvRow>, (usize, usize)) {
     let (mut all, mut shown) = (0, 0);
     let mut groups: std::collections::BTreeMap<(u8, Option<&ObjectKey>), Vec<EnvRow>> =
         std::collections::BTreeMap::new();
     for variable in environment.variables() {
         all += 1;
-        if !wish.shows(&variable) {
+        let check = verification.and_then(|v| v.get(variable.name));
+        if !wish.shows(&variable, check) {
             continue;
         }
         shown += 1;
@@ -57,9 +63,17 @@ fn rows_of(
         };
         groups.entry((rank, service)).or_default().push(EnvRow::Variable(variable.name.into()));
     }
-    let rows = groups
+    let mut rows: Vec<EnvRow> = groups
         .into_iter()
         .flat_map(|((_, service), rows)| std::iter::once(EnvRow::Heading(service.cloned())).chain(rows))
         .collect();
+    let besides: Vec<_> = verification.into_iter().flat_map(Verification::unpredicted).collect();
+    all += besides.len();
+    let besides: Vec<_> = besides.into_iter().filter(|check| wish.shows_besides(check)).collect();
+    shown += besides.len();
+    if !besides.is_empty() {
+        rows.push(EnvRow::Besides);
+        rows.extend(besides.into_iter().map(|check| EnvRow::Unpredicted((&*check.name).into())));
+    }
     (rows, (all, shown))
 }

@@ -23,7 +23,7 @@ fn with_secret() -> (App, Arc<ClusterSnapshot>) {
 }
 
 /// An explorer whose pods started an hour after their Services were made.
-fn settled() -> App {
+pub(super) fn settled() -> App {
     let mut app = explorer();
     let mut snapshot = (*app.snapshot).clone();
     for facts in Arc::make_mut(&mut snapshot.services) {
@@ -40,7 +40,7 @@ fn settled() -> App {
     app
 }
 
-fn hour() -> jiff::SignedDuration {
+pub(super) fn hour() -> jiff::SignedDuration {
     jiff::SignedDuration::from_hours(1)
 }
 
@@ -51,7 +51,7 @@ fn names(app: &App) -> Vec<String> {
     rows.iter()
         .filter_map(|row| match row {
             EnvRow::Variable(name) => Some(name.to_string()),
-            EnvRow::Heading(_) => None,
+            _ => None,
         })
         .collect()
 }

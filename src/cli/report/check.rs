@@ -247,7 +247,7 @@ pub fn health(
             s.state.to_string(),
             s.restarts.to_string(),
             s.software.to_string(),
-            s.version.as_deref().unwrap_or("-").to_owned(),
+            m.and_then(|m| m.version.as_deref()).or(s.version.as_deref()).unwrap_or("-").to_owned(),
             m.map_or_else(|| "-".to_owned(), |m| format!("{:.0}", m.requests)),
             per_cent(m.and_then(|m| m.share("SERVFAIL"))),
             millis(m.and_then(Metrics::mean_seconds)),

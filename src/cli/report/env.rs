@@ -235,7 +235,7 @@ fn put_check(document: &mut Value, check: Option<&Check>) {
 fn verdict(check: Option<&Check>, wide: bool) -> [String; 2] {
     let Some(check) = check else { return ["unverifiable", "<unknown>"].map(str::to_owned) };
     let actual = match &check.actual {
-        _ if check.verified == Verified::Equal => "<same>".to_owned(),
+        Some(_) if check.verified == Verified::Equal => "<same>".to_owned(),
         _ if check.hidden => "<hidden>".to_owned(),
         Some(value) => cut(value, wide),
         None => "<none>".to_owned(),

@@ -41,8 +41,8 @@ impl Backends {
         Self { certain: true, why_none: why.into(), ..Self::default() }
     }
 
-    fn wrong(why: impl Into<Text>) -> Self {
-        let why: Text = why.into();
+    fn wrong(why: &impl ToString) -> Self {
+        let why: Text = why.to_string().into();
         Self { certain: true, why_none: why.clone(), wrong: Some(why), ..Self::default() }
     }
 
@@ -72,7 +72,7 @@ pub fn backends(spec: &ForwardSpec, selector: Option<&Selector>, snapshot: &Clus
             Some(Load::Failed { why, .. }) => return Backends::unknown(why.clone()),
             Some(Load::Forbidden { verb, .. }) => {
                 let (kind, namespace) = (kind.resource_and_group(), &target.namespace);
-                return Backends::wrong(format!("you have no right to {verb} {kind} in {namespace}"));
+                return Backends::wrong(&format!("you have no right to {verb} {kind} in {namespace}"));
             }
             // What was true last is still the best guess; a pod that is gone shows when it is tried.
             Some(Load::Live | Load::Stale { .. }) => {}
@@ -107,18 +107,18 @@ fn of_service(spec: &ForwardSpec, facts: &ServiceFacts, snapshot: &ClusterSnapsh
     let service = &facts.service;
     if service.kind == ServiceType::ExternalName {
         let name = &service.external_name;
-        return Backends::wrong(format!(
+        return Backends::wrong(&format!(
             "it is an ExternalName ({name}): nothing in the cluster is behind it"
         ));
     }
     let port = match service_port(service, &spec.port.remote) {
         Ok(port) => port,
-        Err(error) => return Backends::wrong(error.to_string()),
+        Err(error) => return Backends::wrong(&error),
     };
     let own_port = u16::try_from(port.port).ok();
     let found = if spec.choice == Choice::Kubectl {
         if service.selector.is_empty() {
-            return Backends::wrong("the Service has no selector, so kubectl finds no pod behind it");
+            return Backends::wrong(&"the Service has no selector, so kubectl finds no pod behind it");
         }
         let pods = snapshot.pods_in(&service.key.namespace).iter().map(|pod| &**pod);
         let pods = pods.filter(|pod| service.selector.selects(&pod.labels)).collect();

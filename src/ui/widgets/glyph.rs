@@ -47,6 +47,8 @@ pub(in crate::ui) enum Glyph {
     Info,
     /// It may not work.
     Warn,
+    /// Forwarded to this computer.
+    Forward,
 }
 
 impl Glyph {
@@ -75,6 +77,7 @@ impl Glyph {
             Self::Thumb => ("┃", "#"),
             Self::Info => ("i", "i"),
             Self::Warn => ("!", "!"),
+            Self::Forward => ("⇄", "="),
         };
         if ascii { plain } else { unicode }
     }
