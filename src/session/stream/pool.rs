@@ -218,8 +218,8 @@ impl Pool {
     }
 
     pub(super) async fn probe(&self) -> Result<(), OpenError> {
-        let tunnel = lock(&self.tunnels).iter().find(|tunnel| !tunnel.is_over()).cloned();
-        match tunnel {
+        // One that carries bulk may be held up by a slow reader here, which says nothing about the way.
+        match self.ready(0).filter(|tunnel| tunnel.calm()) {
             Some(tunnel) if tunnel.answers(PROBE).await => Ok(()),
             Some(_) => Err(OpenError::new(Refusal::Unreachable, "the connection does not answer")),
             None => self.ensure(0).await.map(|_| ()),

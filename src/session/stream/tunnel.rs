@@ -60,6 +60,10 @@ struct State {
     used: bool,
     health: Health,
     tick: u64,
+    /// The reader waits for a local reader; so long nothing is heard, and nothing follows from it.
+    stalled: bool,
+    /// Ticks for which the sending side has not been free.
+    busy: u64,
     /// When the last bytes came, and when the last stream ended.
     heard: u64,
     left: u64,
@@ -328,16 +332,15 @@ impl Tunnel {
     }
 
     /// Asks, and waits until something answers. False when nothing does.
-    pub(super) async fn answers(&self, limit: std::time::Duration) -> bool {
+    pub(super) async fn answers(self: &Arc<Self>, limit: std::time::Duration) -> bool {
         if self.way == Way::Channels {
             return !self.is_over();
         }
-        let asked = async {
-            let pong = self.pongs.notified();
-            self.ask().await;
-            pong.await;
-        };
-        tokio::time::timeout(limit, asked).await.is_ok() && !self.is_over()
+        let pong = self.pongs.notified();
+        // A task of its own: a frame must not be cut in the middle when the time is up.
+        let asking = self.clone();
+        tokio::spawn(async move { asking.ask().await });
+        tokio::time::timeout(limit, pong).await.is_ok() && !self.is_over()
     }
 
     /// A long upload keeps its worker busy: that the worker is silent says nothing against it.
@@ -507,7 +510,11 @@ impl Tunnel {
         if held > tuning.queue {
             let bound = if self.pairs() > 1 { tuning.queue_shared } else { tuning.queue };
             if held > bound {
+                lock(&self.state).stalled = true;
                 pipe.wait_for_space(bound).await;
+                let mut state = lock(&self.state);
+                state.stalled = false;
+                state.heard = state.tick;
             }
         }
     }
@@ -520,20 +527,25 @@ impl Tunnel {
         loop {
             ticks.tick().await;
             let (ask, dead, stuck) = {
+                let free = self.writer.try_lock().is_ok();
                 let mut state = lock(&self.state);
                 state.tick += 1;
+                state.busy = if free { 0 } else { state.busy + 1 };
+                if state.stalled {
+                    continue;
+                }
                 let (tick, tuning) = (state.tick, &self.tuning);
                 let uploads = state.uploads;
                 state.health.notice_silence(tick, tuning.wedged, |worker| uploads[worker] > 0);
                 let silent = tick.saturating_sub(state.heard);
                 let asked = state.health.oldest().is_some_and(|t| tick.saturating_sub(t) >= tuning.dead);
-                let dead = asked && silent >= tuning.dead;
+                let dead = silent >= tuning.dead && (asked || state.busy >= tuning.dead);
                 // A pod that takes its time with an upload looks the same for a while.
                 let patience =
                     |worker: usize| if uploads[worker] > 0 { 2 * tuning.dead } else { tuning.wedged };
                 let stuck: Vec<usize> =
                     (0..5).filter(|worker| state.health.wedged(*worker, tick, patience(*worker))).collect();
-                let ask = tick % tuning.keep_alive == 0 && !(state.health.is_asking() && silent > 0);
+                let ask = free && tick % tuning.keep_alive == 0 && !(state.health.is_asking() && silent > 0);
                 (ask, dead, stuck)
             };
             if dead {
