@@ -314,10 +314,14 @@ fn finish(out: &mut LiveLookup, walk: &Walk, addresses: Vec<IpAddr>, conf: &Reso
         out.outcome.addresses = sorted(addresses);
         out.outcome.rcode = Some(Code::Reply(ReplyCode::from_number(0)));
     }
-    let beyond = conf.node_search_at.is_some() && out.steps.iter().any(|s| s.search.is_some());
-    if beyond && walk.end() != Some(Ok(())) && out.outcome.caveat.is_none() {
-        out.outcome.caveat =
-            Some("the node's own search domains are not known and were not tried".to_owned());
+    // The node's domains stand behind the known ones: a name that those have is found before.
+    let searched = out.steps.iter().any(|s| s.search.is_some());
+    let as_it_stands = out.steps.last().is_some_and(|s| s.search.is_none());
+    let passed = searched && (as_it_stands || walk.end() != Some(Ok(())));
+    if conf.node_search_at.is_some() && passed && out.outcome.caveat.is_none() {
+        let what = "the node's own search domains are asked before the name as it stands; they are not known and \
+                    were not tried (where they fail, musl fails)";
+        out.outcome.caveat = Some(what.to_owned());
     }
 }
 

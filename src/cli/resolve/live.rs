@@ -71,14 +71,17 @@ pub(super) async fn run(
                 }
             }
         });
-        let mut answers = std::pin::pin!(answers.buffered(PARALLEL));
+        let (mut answers, mut reached) = (std::pin::pin!(answers.buffered(PARALLEL)), false);
         while let Some(lookups) = answers.next().await {
             for lookup in &lookups {
-                exit = exit.max(code(lookup));
+                // One name that nobody answers does not make the cluster unreachable; all of them do.
+                let one = code(lookup);
+                reached |= one != Exit::Unreachable;
+                exit = exit.max(one);
                 lookup::line(lookup, out)?;
             }
         }
-        return Ok(exit);
+        return Ok(if reached { exit.min(Exit::Problems) } else { exit });
     }
     let mut lookups = Vec::new();
     for wanted in wanted {

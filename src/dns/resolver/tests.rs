@@ -111,8 +111,11 @@ async fn addresses_and_the_hosts_file_need_no_server() {
 #[tokio::test]
 async fn what_the_node_adds_is_said_to_be_unknown() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
-    let found = resolver.lookup(None, Question::addresses("nope"), Some(&place(false)), Libc::Glibc).await;
-    assert!(found.outcome.caveat.unwrap().contains("node's own search domains"));
+    for (name, said) in [("nope", true), ("db.shop.svc.z", true), ("db", false)] {
+        let found = resolver.lookup(None, Question::addresses(name), Some(&place(false)), Libc::Glibc).await;
+        let caveat = found.outcome.caveat.unwrap_or_default();
+        assert_eq!(caveat.contains("node's own search domains"), said, "{name}: {caveat}");
+    }
 }
 
 #[tokio::test]
