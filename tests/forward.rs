@@ -164,3 +164,23 @@ async fn where_only_create_is_allowed_a_post_does() {
     let local = listening(&forwards, id).await;
     assert!(page(local).await.contains("my-app pod "));
 }
+
+#[tokio::test]
+async fn other_processes_find_the_forwards_that_run_here() {
+    let (demo, directory) = (demo().await, tempfile::tempdir().unwrap());
+    let forwards = Forwards::new(Timestamp::now);
+    forwards.register_in(directory.path()).unwrap();
+    let id = forwards.start(&connect(&demo, "demo"), spec(Target::service("default", "my-app"), ":http"));
+    let local = listening(&forwards, id).await;
+    let told = || kdisco::session::registry::running(directory.path());
+    until(&forwards, id, "its port is known", |s| s.target_port.is_some()).await;
+    while told().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let entries = told();
+    assert_eq!((&*entries[0].name, entries[0].port, entries[0].local), ("my-app", 80, local));
+    forwards.stop(id);
+    while !told().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}

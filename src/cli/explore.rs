@@ -16,6 +16,7 @@ use crate::model::time::Timestamp;
 use crate::model::{NamespaceScope, Text};
 use crate::runtime::clock::{Clock, OffsetClock, SystemClock};
 use crate::runtime::{self, KnownNamespaces, Options, Source};
+use crate::session::registry;
 use crate::ui::Look;
 
 /// The explorer on the screen, until it is quit.
@@ -71,6 +72,7 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
         source,
         filter: explore.selector.as_ref().map(|s| format!("-l {s}")).unwrap_or_default(),
         read_only: settings.read_only.value,
+        forwards: registry::directory(|name| std::env::var_os(name)),
         mouse: settings.mouse.value,
         look: Look::new(theme, settings.ascii.value, settings.keymap.clone()),
         notices,

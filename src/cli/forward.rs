@@ -28,7 +28,7 @@ use crate::model::time::Timestamp;
 use crate::model::{Kind, ObjectKey};
 use crate::runtime::forwards::{Forwards, is_closed};
 use crate::session::profile::{self, ProfileError};
-use crate::session::registry::{self, Entry, Registry};
+use crate::session::registry;
 
 /// Runs the command until it is stopped.
 pub(super) fn run(explore: &Explore, args: &Forward, out: &mut impl Write) -> Result<Exit, Stop> {
@@ -83,7 +83,11 @@ async fn forward(explore: &Explore, args: &Forward, out: &mut impl Write) -> Res
         profile::save(&file()?, &context, name, &specs).map_err(|e| wrong_profile(&e))?;
     }
     let forwards = Forwards::new(Timestamp::now);
-    let mut told = Told::new(args.output, &client);
+    // Without a place for it `env --local` does not see these forwards; they run all the same.
+    if let Some(directory) = registry::directory(|name| std::env::var_os(name)) {
+        let _ = forwards.register_in(&directory);
+    }
+    let mut told = Told::new(args.output);
     for spec in specs {
         told.ids.push(forwards.start(&client, spec));
     }
@@ -220,29 +224,14 @@ fn not_in_time(list: &[ForwardStatus], args: &Forward) -> Failure {
 /// What has been told already.
 struct Told {
     form: Option<Events>,
-    context: String,
-    server: String,
     ids: Vec<ForwardId>,
     known: HashMap<ForwardId, ForwardStatus>,
     listening: Vec<ForwardId>,
-    registry: Option<Registry>,
-    published: Vec<Entry>,
 }
 
 impl Told {
-    fn new(form: Option<Events>, client: &Client) -> Self {
-        // Others find the forwards by it; where it can't be kept they do not, and nothing else is lost.
-        let directory = registry::directory(|name| std::env::var_os(name));
-        Self {
-            form,
-            context: client.target().context.clone(),
-            server: client.target().server.to_string(),
-            ids: Vec::new(),
-            known: HashMap::new(),
-            listening: Vec::new(),
-            registry: directory.and_then(|directory| Registry::open(&directory).ok()),
-            published: Vec::new(),
-        }
+    fn new(form: Option<Events>) -> Self {
+        Self { form, ids: Vec::new(), known: HashMap::new(), listening: Vec::new() }
     }
 
     /// Every forward has had an endpoint once.
@@ -262,7 +251,6 @@ impl Told {
                 None => lines(before.as_ref(), status, out)?,
             }
         }
-        self.publish(list);
         out.flush()
     }
 
@@ -283,31 +271,6 @@ impl Told {
             );
         }
         Ok(())
-    }
-
-    fn publish(&mut self, list: &[ForwardStatus]) {
-        let Some(registry) = &self.registry else { return };
-        let entries: Vec<Entry> = list.iter().filter_map(|status| self.entry(status)).collect();
-        if entries != self.published && registry.publish(&entries).is_ok() {
-            self.published = entries;
-        }
-    }
-
-    fn entry(&self, status: &ForwardStatus) -> Option<Entry> {
-        let kind = match status.spec.target.kind {
-            TargetKind::Service => registry::Target::Service,
-            TargetKind::Pod => registry::Target::Pod,
-            _ => return None,
-        };
-        Some(Entry {
-            server: self.server.clone(),
-            context: self.context.clone(),
-            namespace: status.spec.target.namespace.to_string(),
-            kind,
-            name: status.spec.target.name.to_string(),
-            port: status.target_port?,
-            local: status.address()?,
-        })
     }
 }
 

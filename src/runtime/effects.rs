@@ -6,6 +6,7 @@ mod names;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
@@ -87,6 +88,8 @@ pub struct Effects {
     connecting: Option<AbortHandle>,
     /// Nothing in the cluster may be changed.
     pub read_only: bool,
+    /// Where other processes are told of the forwards.
+    pub directory: Option<PathBuf>,
     proxies: sessions::Proxies,
     forwards: Forwards,
     watching_forwards: bool,
@@ -107,6 +110,7 @@ impl Effects {
             current: Arc::default(),
             connecting: None,
             read_only: false,
+            directory: None,
             proxies: sessions::Proxies::default(),
             forwards: Forwards::new(jiff::Timestamp::now),
             watching_forwards: false,
@@ -221,6 +225,10 @@ impl Effects {
             self.forwards.start(&client, spec);
         }
         if !std::mem::replace(&mut self.watching_forwards, true) {
+            if let Some(directory) = &self.directory {
+                // Only a convenience for other processes.
+                let _ = self.forwards.register_in(directory);
+            }
             self.tasks.spawn(sessions::tell(self.forwards.statuses(), self.messages.clone()));
         }
     }

@@ -4,6 +4,8 @@
 //! the screen looks at. What it is not: it shows nothing. The explorer and `kdisco forward` use it alike.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
@@ -17,9 +19,11 @@ use crate::cluster::workload;
 use crate::model::selector::Selector;
 use crate::model::session::backends::{Backends, backends, needs_pods};
 use crate::model::session::{ForwardId, ForwardSpec, ForwardState, ForwardStatus};
+use crate::model::target::TargetKind;
 use crate::model::time::Timestamp;
 use crate::model::{NamespaceScope, Text};
 use crate::session::forward::{Forward, Start, start};
+use crate::session::registry::{self, Entry, Registry};
 use crate::session::stream::Tunnels;
 
 /// All forwards of the program. Clones share them; with the last clone they stop.
@@ -38,6 +42,8 @@ struct Inner {
 struct State {
     last: u64,
     running: BTreeMap<ForwardId, Running>,
+    /// URL of the API server of each.
+    servers: BTreeMap<ForwardId, String>,
     /// Connections to pods, by context and server.
     tunnels: HashMap<(String, String), Tunnels>,
     /// Watches that several forwards may share.
@@ -93,7 +99,7 @@ impl Forwards {
         let id = ForwardId(state.last);
         let tunnels = state
             .tunnels
-            .entry((context.clone(), server))
+            .entry((context.clone(), server.clone()))
             .or_insert_with(|| Tunnels::new(client.kube().clone()))
             .clone();
         state.watches.retain(|_, connection| connection.strong_count() > 0);
@@ -116,12 +122,61 @@ impl Forwards {
         };
         let feeder = tokio::spawn(feed_all(connection, spec, feed));
         state.running.insert(id, Running { _forward: start(begun), feeder });
+        state.servers.insert(id, server);
         id
+    }
+
+    /// Keeps telling other processes of ours which forwards run here, for `env --local`: in a file of a directory that
+    /// goes with this process. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What the system says to the directory.
+    pub fn register_in(&self, directory: &Path) -> io::Result<()> {
+        let registry = Registry::open(directory)?;
+        let (inner, mut statuses) = (Arc::downgrade(&self.inner), self.statuses());
+        tokio::spawn(async move {
+            let mut told = Vec::new();
+            loop {
+                let list = statuses.borrow_and_update().clone();
+                let Some(forwards) = inner.upgrade().map(|inner| Self { inner }) else { return };
+                let entries: Vec<Entry> = list.iter().filter_map(|status| forwards.entry(status)).collect();
+                drop(forwards);
+                if entries != told {
+                    // Somebody else's convenience: a full disk is no reason to end a forward.
+                    let _ = registry.publish(&entries);
+                    told = entries;
+                }
+                if statuses.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// A forward as other processes are told of it, once it listens.
+    fn entry(&self, status: &ForwardStatus) -> Option<Entry> {
+        let target = &status.spec.target;
+        let kind = match target.kind {
+            TargetKind::Service => registry::Target::Service,
+            TargetKind::Pod => registry::Target::Pod,
+            _ => return None,
+        };
+        Some(Entry {
+            server: self.state().servers.get(&status.id)?.clone(),
+            context: status.context.to_string(),
+            namespace: target.namespace.to_string(),
+            kind,
+            name: target.name.to_string(),
+            port: status.target_port?,
+            local: status.address()?,
+        })
     }
 
     /// Stops one: its connections end, its listeners are closed, its status goes.
     pub fn stop(&self, id: ForwardId) {
         drop(self.state().running.remove(&id));
+        self.state().servers.remove(&id);
         self.inner.statuses.send_modify(|list| Arc::make_mut(list).retain(|status| status.id != id));
     }
 

@@ -4,6 +4,7 @@
 //! loop that a person uses.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Options {
     pub filter: String,
     /// Nothing in the cluster may be changed.
     pub read_only: bool,
+    /// Where other processes are told of the forwards that run here, if anywhere.
+    pub forwards: Option<PathBuf>,
     /// Whether to ask for mouse events.
     pub mouse: bool,
     /// Colours, marks and keys.
@@ -139,6 +142,7 @@ impl<H> Loop<H> {
         let (messages, inbox) = mpsc::unbounded_channel();
         let (mut effects, snapshots) = Effects::new(options.source, messages);
         effects.read_only = options.read_only;
+        effects.directory = options.forwards;
         let (mut app, first) = App::start(options.clock.now());
         app.read_only = options.read_only;
         app.start_filter(&options.filter);

@@ -99,6 +99,7 @@ impl Runner {
             },
             filter: String::new(),
             read_only: false,
+            forwards: None,
             mouse: false,
             look,
             notices: vec![],
