@@ -499,7 +499,15 @@ impl Tunnel {
             pipe.error(&payload, fin);
             return;
         }
+        let length = payload.len() as u64;
         let (held, down) = pipe.deliver(payload);
+        if length > 0
+            && down == length
+            && let Some(pool) = self.pool.upgrade()
+        {
+            // Its first bytes: something listens there, so the next streams need not be careful.
+            pool.serves(pipe.port);
+        }
         if fin {
             pipe.finished();
         }
