@@ -131,13 +131,20 @@ fn doubtful(snapshot: &ClusterSnapshot) -> bool {
     loads(snapshot).iter().any(|l| matches!(l, Load::Stale { .. } | Load::Failed { .. }))
 }
 
+fn all_doubtful(snapshot: &ClusterSnapshot) -> bool {
+    loads(snapshot).iter().all(|l| matches!(l, Load::Stale { .. } | Load::Failed { .. }))
+}
+
 /// The fault is lasting: it must be said, and after it all is true.
 async fn survives(way: Way) {
     let world = World::start(timing()).await;
     world.is_true("at first").await;
+    // What is true after a change came by a watch, so the fault meets one that stands.
+    world.churn();
+    world.is_true("by watching").await;
     world.relay.set(way);
     world.churn();
-    world.until("it is said that the picture may be old", |s| doubtful(s)).await;
+    world.until("it is said that all of the picture may be old", |s| all_doubtful(s)).await;
     // Nothing that was known is forgotten meanwhile.
     assert!(!world.connection.snapshots().borrow().services.is_empty());
     world.relay.set(Way::Clear);
