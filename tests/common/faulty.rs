@@ -1,6 +1,7 @@
 //! A relay between a client and a server that spoils what goes through it, as bad ways and bad servers do. It knows
 //! nothing of HTTP except that a request begins with its method.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// What happens on the way from the server to the client.
@@ -36,8 +37,9 @@ pub(crate) enum Way {
 struct Shared {
     way: watch::Sender<Way>,
     server: Mutex<SocketAddr>,
-    requests: AtomicUsize,
-    connections: AtomicUsize,
+    /// How often each path was asked for.
+    requests: Mutex<BTreeMap<String, usize>>,
+    news: Notify,
     open: AtomicUsize,
     pieces: AtomicUsize,
 }
@@ -56,8 +58,8 @@ impl Faulty {
         let shared = Arc::new(Shared {
             way: watch::Sender::new(Way::Clear),
             server: Mutex::new(server),
-            requests: AtomicUsize::new(0),
-            connections: AtomicUsize::new(0),
+            requests: Mutex::default(),
+            news: Notify::new(),
             open: AtomicUsize::new(0),
             pieces: AtomicUsize::new(0),
         });
@@ -67,7 +69,6 @@ impl Faulty {
             let mut connections = JoinSet::new();
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                relay.connections.fetch_add(1, Ordering::SeqCst);
                 connections.spawn(carry(relay.clone(), client));
                 while connections.try_join_next().is_some() {}
             }
@@ -87,9 +88,16 @@ impl Faulty {
         self.set(Way::Clear);
     }
 
-    /// Requests so far.
-    pub(crate) fn requests(&self) -> usize {
-        self.shared.requests.load(Ordering::SeqCst)
+    /// How often each path was asked for since this was last called.
+    pub(crate) fn take_requests(&self) -> BTreeMap<String, usize> {
+        std::mem::take(&mut self.shared.requests.lock().unwrap())
+    }
+
+    /// Returns when some path was asked for so often.
+    pub(crate) async fn asked(&self, times: usize) {
+        while self.shared.requests.lock().unwrap().values().all(|count| *count < times) {
+            self.shared.news.notified().await;
+        }
     }
 
     /// Connections that are open now.
@@ -101,7 +109,7 @@ impl Faulty {
 async fn carry(shared: Arc<Shared>, client: TcpStream) {
     let mut way = shared.way.subscribe();
     if *way.borrow_and_update() == Way::Gone {
-        let _ = client.set_linger(Some(Duration::ZERO));
+        let _ = client.set_zero_linger();
         return;
     }
     let server = *shared.server.lock().unwrap();
@@ -124,8 +132,12 @@ async fn up(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
         match from.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(n) => {
-                let begins = buffer[..n].starts_with(b"GET ") || buffer[..n].starts_with(b"POST ");
-                shared.requests.fetch_add(usize::from(begins), Ordering::SeqCst);
+                if let Some(line) = buffer[..n].strip_prefix(b"GET ") {
+                    let path: Vec<u8> = line.iter().copied().take_while(|b| !b"? \r".contains(b)).collect();
+                    let path = String::from_utf8(path).unwrap();
+                    *shared.requests.lock().unwrap().entry(path).or_default() += 1;
+                    shared.news.notify_one();
+                }
                 if to.write_all(&buffer[..n]).await.is_err() {
                     return;
                 }
@@ -161,7 +173,7 @@ async fn down(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) 
                 continue;
             }
             Way::Reset(every) if strikes(every) => {
-                let _ = to.as_ref().set_linger(Some(Duration::ZERO));
+                let _ = to.as_ref().set_zero_linger();
                 return;
             }
             Way::Truncated(every) if strikes(every) => {
