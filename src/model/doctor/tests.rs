@@ -121,20 +121,20 @@ impl World {
         examine(&question, &snapshot, &cluster, &self.extra, now())
     }
 
-    fn from_client(&self, name: &str, libc: Libc) -> Diagnosis {
+    fn asked_by_client(&self, name: &str, libc: Libc) -> Diagnosis {
         self.diagnose(name, None, Asker::Pod(ObjectKey::new("shop", "client"), Some(libc)))
     }
 
     #[track_caller]
     fn says(&self, name: &str, code: &str) -> Diagnosis {
-        let diagnosis = self.from_client(name, Libc::Glibc);
+        let diagnosis = self.asked_by_client(name, Libc::Glibc);
         check(&diagnosis, code);
         diagnosis
     }
 
     #[track_caller]
     fn musl_says(&self, name: &str, code: &str) -> Diagnosis {
-        let diagnosis = self.from_client(name, Libc::Musl);
+        let diagnosis = self.asked_by_client(name, Libc::Musl);
         check(&diagnosis, code);
         diagnosis
     }
@@ -249,7 +249,7 @@ fn ndots(value: &str) -> DnsConfig {
 fn few_ndots_are_too_few_for_musl_alone() {
     let world = World::new().client(|spec| spec.dns_config = Some(ndots("1")));
     world.musl_says("my-app.default", "ndots-too-low");
-    assert_ne!(world.from_client("my-app.default", Libc::Glibc).resolves, Some(false));
+    assert_ne!(world.asked_by_client("my-app.default", Libc::Glibc).resolves, Some(false));
 }
 
 #[test]
@@ -565,12 +565,12 @@ fn what_may_not_be_seen_is_said() {
     world.forbidden = vec![Kind::Service, Kind::Namespace];
     world.services.clear();
     world.namespaces.clear();
-    let diagnosis = world.from_client("my-app.default.svc.cluster.local.", Libc::Glibc);
+    let diagnosis = world.asked_by_client("my-app.default.svc.cluster.local.", Libc::Glibc);
     assert!(["forbidden", "not-determined"].contains(&diagnosis.verdict.code), "{diagnosis:#?}");
     assert_eq!(diagnosis.resolves, None);
     let mut world = World::new();
     world.forbidden = vec![Kind::EndpointSlice];
-    check(&world.from_client("my-app.default", Libc::Glibc), "forbidden");
+    check(&world.asked_by_client("my-app.default", Libc::Glibc), "forbidden");
 }
 
 #[test]
@@ -579,8 +579,8 @@ fn names_that_can_not_be_asked() {
         let diagnosis = World::new().says(name, "invalid-name");
         assert_eq!(diagnosis.resolves, Some(false));
     }
-    World::new().from_client("my app\u{1b}[2J", Libc::Glibc);
-    World::new().from_client("数据.default", Libc::Musl);
+    World::new().asked_by_client("my app\u{1b}[2J", Libc::Glibc);
+    World::new().asked_by_client("数据.default", Libc::Musl);
 }
 
 #[test]
