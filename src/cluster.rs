@@ -6,7 +6,7 @@
 //! The way of the data: [`kubeconfig`] reads what kubectl would read and yields a `Target`; [`client`] turns that
 //! into connections; [`convert`] makes facts of the objects that come through them, and [`store`] folds those into
 //! snapshots. [`objects`] reads a saved file into one. [`access`] asks what may be done before
-//! it is done, [`exec`] runs a command in a container, and [`write`] holds the few changes that are made on request.
+//! it is done, [`exec`] runs a command in a container, and [`mod@write`] holds the few changes that are made on request.
 
 pub mod access;
 pub mod client;

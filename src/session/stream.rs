@@ -11,8 +11,8 @@
 //!
 //! A Kubernetes node keeps no flow control and has five workers for the frames of a connection, stream id modulo
 //! five; a frame that nobody reads blocks its worker until the connection ends. The rules that follow from it stand
-//! where they are kept: [`tunnel`] (ids, ends), [`health`] (which workers live), [`carry`] (what is sent when), and
-//! [`pool`] (which connection a stream gets).
+//! where they are kept: `tunnel` (ids, ends), `health` (which workers live), `carry` (what is sent when), and
+//! `pool` (which connection a stream gets).
 
 mod carry;
 mod dial;

@@ -30,8 +30,13 @@ pub struct Resolve {
     /// Compute the answer from the API's objects, ask no server
     #[arg(long)]
     pub predict: bool,
-    /// Questions from a file (- for standard input), a line each: NAME [TYPE], or a JSON object; answers are JSON lines
-    #[arg(long, value_name = "FILE")]
+    /// Questions from a file
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Questions from a file (- for standard input), a line each: NAME [TYPE], or a JSON object; answers are \
+                JSON lines"
+    )]
     pub batch: Option<PathBuf>,
     /// Which CoreDNS pod to ask, or "all" to compare them
     #[arg(long, value_name = "POD", conflicts_with = "predict")]
