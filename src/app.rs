@@ -79,6 +79,8 @@ pub struct App {
     pub lookups: lookups::Lookups,
     /// The last look into a container.
     pub look: Option<cure::Look>,
+    /// Who lacks the selected Service's variables, while a page shows it.
+    pub lacking: Option<cure::Lacking>,
     /// The restart that is being planned, and for which Service.
     planning: Option<(Id, ObjectKey)>,
     /// Nothing in the cluster may be changed.
@@ -211,6 +213,7 @@ impl App {
             }
             Message::Copied { id, outcome } => self.copied(id, outcome),
         };
+        self.refresh_lacking();
         effects.extend(self.demand_pods());
         effects.extend(self.demand_config_maps());
         effects

@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::model::env::findings::service_findings;
 use crate::model::env::restart::Plan;
-use crate::model::env::reverse::containers_missing;
+use crate::model::env::reverse::{Miss, containers_missing};
 use crate::model::env::verify::{Actual, Form, Verification, verify};
 use crate::model::env::{self, Secrets};
 use crate::model::pod::ContainerState;
-use crate::model::{ObjectKey, Pod, Text};
+use crate::model::{ClusterSnapshot, Finding, ObjectKey, Pod, Text};
 
 use super::App;
 use super::effect::{Effect, Id};
@@ -59,7 +60,42 @@ pub enum LookState {
     Failed(Problem),
 }
 
+/// The running containers that lack a Service's variables or hold old ones: found once for each state of the cluster.
+#[derive(Clone, Debug)]
+pub struct Lacking {
+    /// Of which state.
+    snapshot: Arc<ClusterSnapshot>,
+    /// Of which Service.
+    service: ObjectKey,
+    /// The containers.
+    pub containers: Vec<Miss>,
+    /// The same as findings.
+    pub findings: Vec<Finding>,
+}
+
 impl App {
+    /// Finds out again who lacks the selected Service's variables, if a page shows it and something changed.
+    pub(super) fn refresh_lacking(&mut self) {
+        let shown =
+            self.overlays.iter().any(|o| matches!(o, Overlay::Missing { .. } | Overlay::Detail { .. }));
+        let Some(facts) = self.selected_service().filter(|_| shown).cloned() else {
+            self.lacking = None;
+            return;
+        };
+        let current = self
+            .lacking
+            .as_ref()
+            .is_some_and(|l| Arc::ptr_eq(&l.snapshot, &self.snapshot) && l.service == *facts.key());
+        if !current {
+            self.lacking = Some(Lacking {
+                snapshot: self.snapshot.clone(),
+                service: facts.key().clone(),
+                containers: containers_missing(&self.snapshot, &facts.service),
+                findings: service_findings(&self.snapshot, &facts.service),
+            });
+        }
+    }
+
     /// Asks the open container for its real environment.
     pub(super) fn look_into(&mut self) -> Vec<Effect> {
         let Some(EnvironmentPane::Container { pod, container, environment, .. }) = &self.panes.environment

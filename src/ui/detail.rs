@@ -174,7 +174,7 @@ fn service(pen: &mut Pen<'_>, app: &App, page: &mut Page, facts: &ServiceFacts) 
     }
     behind(pen, app, page, facts);
     names(pen, app, page);
-    environment::lacking(pen, app, page, facts);
+    environment::lacking(pen, app, page);
 }
 
 fn policies(page: &mut Page, service: &Service) {

@@ -5,10 +5,9 @@ use ratatui::layout::Rect;
 use crate::app::App;
 use crate::app::panes::EnvironmentPane;
 use crate::config::theme::Role;
-use crate::model::env::findings::{ENVIRONMENT_LIMIT, service_findings};
-use crate::model::env::reverse::{Miss, containers_missing};
+use crate::model::env::findings::ENVIRONMENT_LIMIT;
+use crate::model::env::reverse::Miss;
 use crate::model::env::{ContainerEnvironment, Status, Verdict};
-use crate::model::{Finding, ServiceFacts};
 
 use super::{COLUMNS, Page, moment, or_none};
 use crate::ui::overlay::{self, size};
@@ -101,11 +100,10 @@ fn services(pen: &Pen<'_>, page: &mut Page, environment: &ContainerEnvironment) 
 }
 
 /// What a Service's page says about the containers that lack its variables.
-pub(super) fn lacking(pen: &Pen<'_>, app: &App, page: &mut Page, facts: &ServiceFacts) {
-    let found: Vec<Finding> = service_findings(&app.snapshot, &facts.service);
-    if !found.is_empty() {
+pub(super) fn lacking(pen: &Pen<'_>, app: &App, page: &mut Page) {
+    if let Some(lacking) = app.lacking.as_ref().filter(|l| !l.findings.is_empty()) {
         page.heading("Environments");
-        let lines = pane::findings(pen, &found, page.columns);
+        let lines = pane::findings(pen, &lacking.findings, page.columns);
         page.lines.extend(lines);
     }
 }
@@ -115,7 +113,7 @@ pub(in crate::ui) fn missing(pen: &mut Pen<'_>, app: &App, body: Rect, offset: u
     let Some(facts) = app.selected_service() else { return };
     let columns = COLUMNS.min(body.width.saturating_sub(4));
     let mut page = Page { lines: vec![], columns: usize::from(columns).max(1) };
-    let missing = containers_missing(&app.snapshot, &facts.service);
+    let missing = app.lacking.as_ref().map_or(&[][..], |l| &l.containers);
     let name = &facts.key().name;
     if missing.is_empty() {
         page.line(
