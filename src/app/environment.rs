@@ -132,7 +132,7 @@ impl App {
     pub(super) fn toggle_differences(&mut self) {
         self.environment.differences = !self.environment.differences;
         self.focus_on(Pane::Environment);
-        self.environment_changed();
+        self.relist_environment();
     }
 
     /// Shows the secret value of the selected variable, or hides it again. Reads the Secret if nobody has yet.

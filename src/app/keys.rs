@@ -331,7 +331,7 @@ impl App {
     pub(super) fn set_filter(&mut self, line: Line) {
         if self.searches_environment() {
             self.environment.filter = line;
-            return self.environment_changed();
+            return self.relist_environment();
         }
         match self.view {
             MainView::Services => self.services.filter = line,
@@ -363,7 +363,7 @@ impl App {
         if self.searches_environment() && self.environment.narrows() {
             self.environment.filter.clear();
             self.environment.differences = false;
-            self.environment_changed();
+            self.relist_environment();
         } else if self.layout.zoom {
             self.layout.zoom = false;
         } else if self.focus != Pane::Main {

@@ -407,6 +407,15 @@ impl App {
         self.panes.anchor(Pane::Environment, page);
     }
 
+    /// Lists the environment's lines again: a key of the search line costs no prediction.
+    pub(super) fn relist_environment(&mut self) {
+        if let Some(pane) = &mut self.panes.environment {
+            environment::relist(pane, self.panes.subject.as_ref(), &self.environment);
+        }
+        let page = self.page(Pane::Environment);
+        self.panes.anchor(Pane::Environment, page);
+    }
+
     /// The container whose environment is shown: the viewpoint's, the one that was chosen, or the first container
     /// of the subject's first pod.
     fn container(&self, subject: &Subject) -> Option<(ObjectKey, Text)> {

@@ -37,6 +37,16 @@ pub(super) fn of(
     EnvironmentPane::Container { pod, container, environment, rows, counts, findings, verification }
 }
 
+/// Lists the lines again after what a person wants to see changed; the prediction stands.
+pub(super) fn relist(pane: &mut EnvironmentPane, subject: Option<&Subject>, wish: &EnvironmentView) {
+    let EnvironmentPane::Container { environment, rows, counts, verification, .. } = pane else { return };
+    let first = match subject {
+        Some(Subject::Service(facts)) => Some(facts.key()),
+        Some(Subject::Pod(_)) | None => None,
+    };
+    (*rows, *counts) = rows_of(environment, first, wish, verification.as_deref());
+}
+
 /// Groups: the selected Service's variables, what comes from the pod itself, then the other Services by name.
 /// With them how many variables there are, and how many are shown.
 fn rows_of(
