@@ -23,6 +23,7 @@ pub mod state;
 pub mod table;
 
 mod choose;
+mod connect;
 mod copy;
 pub mod cure;
 mod keys;
@@ -269,68 +270,6 @@ impl App {
         }
         let why = if problem.why.is_empty() { String::new() } else { format!(": {}", problem.why) };
         self.notify(Tone::Fault, format!("{}{why}", problem.what));
-    }
-
-    /// Opens a connection; everything of the one before is forgotten, late data included.
-    fn connect(&mut self, context: Option<Text>) -> Vec<Effect> {
-        self.connection.epoch += 1;
-        self.connection.wanted.clone_from(&context);
-        self.connection.identity = None;
-        self.connection.problem = None;
-        self.connection.asks = None;
-        self.snapshot =
-            Arc::new(ClusterSnapshot { epoch: self.connection.epoch, ..ClusterSnapshot::default() });
-        self.scope = None;
-        self.narrow_scope = None;
-        self.viewpoint = Viewpoint::Selection;
-        self.look = None;
-        self.planning = None;
-        self.lookups = lookups::Lookups::default();
-        self.dns_health = DnsHealth::default();
-        self.pod_demand.clear();
-        self.fetches.clear();
-        self.services.cursor.reset();
-        self.pods.cursor.reset();
-        self.relist();
-        vec![Effect::Connect { epoch: self.connection.epoch, context }]
-    }
-
-    fn connected(&mut self, epoch: u64, identity: Identity, scope: NamespaceScope) -> Vec<Effect> {
-        if epoch == self.connection.epoch {
-            self.connection.problem = None;
-            self.known_namespaces.extend(identity.known_namespaces.iter().cloned());
-            self.connection.identity = Some(identity);
-            if scope != NamespaceScope::All {
-                self.narrow_scope = Some(scope.clone());
-            }
-            self.scope = Some(scope);
-        }
-        vec![]
-    }
-
-    /// A plugin wants to talk to a person, or no longer does. It is never given the terminal unasked.
-    fn sign_in_asked(&mut self, epoch: u64, why: Option<Text>) {
-        if epoch != self.connection.epoch {
-            return;
-        }
-        if why.is_some() {
-            let text = "signing in needs you: try again to lend the terminal to the credential plugin";
-            self.notify(Tone::Fault, text);
-        }
-        self.connection.asks = why;
-    }
-
-    fn signed_in(&mut self, epoch: u64, problem: Option<Problem>) -> Vec<Effect> {
-        if epoch != self.connection.epoch {
-            return vec![];
-        }
-        match problem {
-            Some(problem) => {
-                self.notify(Tone::Fault, format!("{}: {}", problem.what, problem.why));
-                vec![]
-            }
-            None => vec![Effect::RetryNow { epoch }],
-        }
     }
 
     fn take_snapshot(&mut self, snapshot: Arc<ClusterSnapshot>) -> Vec<Effect> {
