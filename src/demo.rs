@@ -21,6 +21,7 @@ pub use self::stream::session::Forwarding;
 use self::api::rights::{ADMIN, User, VIEWER};
 use self::api::server::{Shared, serve};
 use self::world::World;
+use crate::files;
 use jiff::Timestamp;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -130,10 +131,7 @@ impl PrivateDirectory {
         for attempt in 0..64_u32 {
             let chance = RandomState::new().hash_one(attempt);
             let path = std::env::temp_dir().join(format!("kdisco-demo-{}-{chance:016x}", std::process::id()));
-            let mut builder = std::fs::DirBuilder::new();
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            match builder.create(&path) {
+            match files::directories().create(&path) {
                 Ok(()) => return Ok(Self { kubeconfig: path.join("kubeconfig"), path }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -143,12 +141,7 @@ impl PrivateDirectory {
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        use std::io::Write as _;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.path.join(name))?.write_all(text.as_bytes())
+        files::create(&self.path.join(name), text.as_bytes())
     }
 }
 

@@ -4,11 +4,12 @@
 //! file that can't be read is never written over. What it is not: a start of anything.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::files;
 use crate::model::session::{Choice, ForwardSpec, Listen};
 use crate::model::target::{PortWish, Target};
 
@@ -85,7 +86,11 @@ pub fn save(path: &Path, context: &str, name: &str, specs: &[ForwardSpec]) -> Re
         profile.insert("forward".to_owned(), Value::Array(forwards));
         list.push(Value::Table(profile));
     }
-    write(path, &file.to_string()).map_err(|error| ProfileError::File { path: path.to_owned(), error })
+    let failed = |error| ProfileError::File { path: path.to_owned(), error };
+    if let Some(directory) = path.parent() {
+        files::directories().recursive(true).create(directory).map_err(failed)?;
+    }
+    files::replace(path, file.to_string().as_bytes()).map_err(failed)
 }
 
 fn read(path: &Path) -> Result<Table, ProfileError> {
@@ -144,27 +149,6 @@ fn spec(forward: &Value) -> Result<ForwardSpec, String> {
         other => return Err(format!("\"{other}\" is no way to choose a pod")),
     };
     Ok(spec)
-}
-
-/// Writes beside it, for the owner's eyes alone, and puts it in its place.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    let beside = path.with_extension(format!("toml.{}", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&beside).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let replaced = written.and_then(|()| fs::rename(&beside, path));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    replaced
 }
 
 #[cfg(test)]

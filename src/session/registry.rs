@@ -5,12 +5,14 @@
 //! nothing that is believed, and a process number that is used again means nothing. What it is not: it forwards
 //! nothing and asks no cluster. `kdisco forward` and the explorer write, `kdisco env --local` reads.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 /// Version of the files.
 const VERSION: u32 = 1;
@@ -80,18 +82,15 @@ impl Registry {
     /// # Errors
     /// What the system says.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(directory)?;
+        files::directories().recursive(true).create(directory)?;
         for pid in processes(directory) {
             if !is_alive(directory, pid) {
                 remove(directory, pid);
             }
         }
         let pid = std::process::id();
-        let lock = private(true).create(true).truncate(false).open(lock_file(directory, pid))?;
+        let lock =
+            files::options().write(true).create(true).truncate(false).open(lock_file(directory, pid))?;
         lock.lock()?;
         Ok(Self { directory: directory.to_owned(), pid, _lock: lock })
     }
@@ -103,11 +102,7 @@ impl Registry {
     pub fn publish(&self, forwards: &[Entry]) -> io::Result<()> {
         let contents = Contents { version: VERSION, pid: self.pid, forwards: forwards.to_vec() };
         let text = serde_json::to_vec(&contents).map_err(io::Error::other)?;
-        let new = self.directory.join(format!("{}.new", self.pid));
-        // What a former process of this number left half done may be there.
-        let _ = fs::remove_file(&new);
-        private(true).create_new(true).open(&new)?.write_all(&text)?;
-        fs::rename(&new, json_file(&self.directory, self.pid))
+        files::replace(&json_file(&self.directory, self.pid), &text)
     }
 }
 
@@ -149,7 +144,7 @@ fn is_alive(directory: &Path, pid: u32) -> bool {
 fn remove(directory: &Path, pid: u32) {
     // Whatever can't be removed is not believed without its lock.
     let _ = fs::remove_file(json_file(directory, pid));
-    let _ = fs::remove_file(directory.join(format!("{pid}.new")));
+    let _ = fs::remove_file(files::beside(&json_file(directory, pid), pid));
     let _ = fs::remove_file(lock_file(directory, pid));
 }
 
@@ -159,15 +154,6 @@ fn json_file(directory: &Path, pid: u32) -> PathBuf {
 
 fn lock_file(directory: &Path, pid: u32) -> PathBuf {
     directory.join(format!("{pid}.lock"))
-}
-
-/// A file that its owner alone may read.
-fn private(write: bool) -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(write);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]
