@@ -435,6 +435,7 @@ async fn the_narrow_mode_reads_alone_and_keeps_foreign_pages_out() {
         ("GET", "Origin: http://localhost:3000\r\n", 403),
         ("GET", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", 403),
         ("GET", "Upgrade: websocket\r\nConnection: upgrade\r\n", 403),
+        ("GET", "Sec-Fetch-Site: same-origin\r\n", 403),
     ] {
         let ask = format!("{method} /version HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n");
         let answer = raw(&proxy, &ask).await;

@@ -10,9 +10,9 @@ use super::args::{Explore, Origin};
 use super::explore::{overrides, start_demo};
 use super::failure::{Exit, Failure, tell};
 use super::live::failed;
-use super::report::API_VERSION;
 use super::report::table::{Table, Widths};
-use super::run::Stop;
+use super::report::{API_VERSION, document};
+use super::run::{Stop, wait_on_one_thread};
 use crate::app::Problem;
 use crate::cluster::access::{self, Question};
 use crate::cluster::client::{Client, Terminal};
@@ -47,18 +47,12 @@ pub(super) fn run(explore: &Explore, flags: Flags, out: &mut impl Write) -> Resu
         let (what, why) = ("a saved file has no rights", "There is no API server behind it to ask.");
         return Err(Failure::new(Exit::Usage, what, why, "Leave out --objects.").into());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(async {
+    wait_on_one_thread(async {
         tokio::select! {
             result = answer(explore, flags, out) => result,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Fine),
         }
-    });
-    runtime.shutdown_background();
-    result
+    })
 }
 
 async fn answer(explore: &Explore, flags: Flags, out: &mut impl Write) -> Result<Exit, Stop> {
@@ -85,7 +79,7 @@ async fn answer(explore: &Explore, flags: Flags, out: &mut impl Write) -> Result
     let role = roles(judged.iter().flat_map(|j| &j.missing));
     match flags.output {
         _ if flags.role => out.write_all(clean_lines(&role).as_bytes())?,
-        Form::Json => writeln!(out, "{}", document(context.as_deref(), &judged, &role))?,
+        Form::Json => document::json_line(&document(context.as_deref(), &judged, &role), out)?,
         Form::Table => table(&judged, &role, out)?,
     }
     out.flush()?;

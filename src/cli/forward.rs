@@ -14,7 +14,7 @@ use super::args::{Balance, Events, Explore, Forward, Origin};
 use super::explore::start_demo;
 use super::failure::{Exit, Failure, tell};
 use super::live::{connect, failed};
-use super::run::Stop;
+use super::run::{Stop, wait_on_one_thread};
 use crate::app::Problem;
 use crate::cluster::client::Client;
 use crate::cluster::convert::Object;
@@ -36,20 +36,13 @@ pub(super) fn run(explore: &Explore, args: &Forward, out: &mut impl Write) -> Re
         let (what, why) = ("a saved file can't be forwarded to", "There is no pod behind it.");
         return Err(Failure::new(Exit::Usage, what, why, "Leave out --objects.").into());
     }
-    // One thread: a forward waits for sockets, it does not compute.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(async {
+    wait_on_one_thread(async {
         let work = forward(explore, args, out);
         tokio::select! {
             result = work => result,
             () = stopped() => Ok(Exit::Fine),
         }
-    });
-    runtime.shutdown_background();
-    result
+    })
 }
 
 /// Ctrl-C, or a polite request from the system.
@@ -316,7 +309,7 @@ fn events(before: Option<&ForwardStatus>, status: &ForwardStatus, out: &mut impl
             },
             "reason": reason.map(|text| clean(text).into_owned()),
         });
-        writeln!(out, "{line}")
+        super::report::document::json_line(&line, out)
     };
     if before.is_none_or(|b| b.local.is_empty()) {
         for local in &status.local {

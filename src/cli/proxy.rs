@@ -13,8 +13,8 @@ use super::args::{Explore, Origin};
 use super::explore::{overrides, start_demo};
 use super::failure::{Exit, Failure, tell};
 use super::live::failed;
-use super::report::API_VERSION;
-use super::run::Stop;
+use super::report::{API_VERSION, document};
+use super::run::{Stop, wait_on_one_thread};
 use crate::app::Problem;
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{self, Environment, Kubeconfig, Overrides};
@@ -92,14 +92,7 @@ pub enum Form {
 /// Serves until it is interrupted.
 pub(super) fn run(explore: &Explore, flags: &Flags, out: &mut impl Write) -> Result<Exit, Stop> {
     let spec = spec(flags)?;
-    // One thread: a request needs no other, and waking one costs more than the request.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
-    let result = runtime.block_on(serve(explore, flags, spec, out));
-    runtime.shutdown_background();
-    result
+    wait_on_one_thread(serve(explore, flags, spec, out))
 }
 
 fn spec(flags: &Flags) -> Result<ProxySpec, Failure> {
@@ -311,7 +304,7 @@ impl<W: Write> Events<'_, W> {
             "target": Value::Null,
             "reason": reason,
         });
-        writeln!(self.out, "{line}")?;
+        document::json_line(&line, &mut self.out)?;
         self.out.flush()
     }
 }

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod dns;
 pub mod doctor;
+pub mod document;
 pub mod endpoints;
 pub mod env;
 pub mod keys;
@@ -106,11 +107,10 @@ pub fn print<R: Report>(report: &R, output: Output, out: &mut impl Write) -> io:
     }
     match output.form {
         Form::Json => {
-            serde_json::to_writer_pretty(&mut *out, &Document { report, rows: &rows })?;
-            out.write_all(b"\n")?;
+            document::json(&Document { report, rows: &rows }, out)?;
         }
         Form::Yaml => {
-            serde_saphyr::to_io_writer(out, &Document { report, rows: &rows }).map_err(unwrap_io)?;
+            document::yaml(&Document { report, rows: &rows }, out)?;
         }
         Form::Name => print_names(report, &rows, out)?,
         Form::Table | Form::Wide => {
@@ -118,14 +118,6 @@ pub fn print<R: Report>(report: &R, output: Output, out: &mut impl Write) -> io:
         }
     }
     Ok(None)
-}
-
-/// The writer's own error, so that a closed pipe is recognised.
-fn unwrap_io(error: serde_saphyr::ser::Error) -> io::Error {
-    match error {
-        serde_saphyr::ser::Error::IO { error } => error,
-        other => io::Error::other(other),
-    }
 }
 
 /// A name a line, each once where several items in a row have the same.
@@ -232,10 +224,9 @@ fn write_event<R: Report>(
     document["items"] = json!([item]);
     if output.form == Form::Yaml {
         out.write_all(b"---\n")?;
-        return serde_saphyr::to_io_writer(out, &document).map_err(unwrap_io);
+        return document::yaml(&document, out);
     }
-    serde_json::to_writer(&mut *out, &document)?;
-    out.write_all(b"\n")
+    document::json_line(&document, out)
 }
 
 /// Text that may be missing: `null` where it is.

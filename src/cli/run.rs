@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use tokio::runtime::Builder;
 
 use super::args::{self, Args, Command, EnvArgs, Explore, Form, KeysForm, Origin, Output};
 use super::environment::{self, Trouble};
@@ -278,11 +279,26 @@ fn list(
 /// # Errors
 /// That of the work, or no runtime.
 pub(super) fn wait_for<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Problems, "the program can't start", e.to_string(), ""))?;
+    wait_in(Builder::new_multi_thread().worker_threads(2), work)
+}
+
+/// The same on this thread alone, for work that waits for sockets and computes next to nothing: waking another thread
+/// costs more than a request.
+///
+/// # Errors
+/// That of the work, or no runtime.
+pub(super) fn wait_on_one_thread<T, E: From<Failure>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    wait_in(&mut Builder::new_current_thread(), work)
+}
+
+fn wait_in<T, E: From<Failure>>(
+    runtime: &mut Builder,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let cannot = |e: io::Error| Failure::new(Exit::Problems, "the program can't start", e.to_string(), "");
+    let runtime = runtime.enable_all().build().map_err(cannot)?;
     let result = runtime.block_on(work);
     // A name look-up that hangs in a system call must not hold up the end.
     runtime.shutdown_background();

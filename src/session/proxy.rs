@@ -13,6 +13,7 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::{BoxError, Service, ServiceExt as _};
@@ -171,44 +172,91 @@ impl Proxy {
 /// # Errors
 /// Expressions or prefixes that can't be, an address that can't be listened on.
 pub async fn start(spec: ProxySpec, upstream: impl Upstream) -> Result<Proxy, ProxyError> {
-    let filter = spec.filter.as_ref().map(Filter::new).transpose()?;
-    let foreign = spec.filter.as_ref().map(FilterSpec::accepts_foreign_hosts).transpose()?;
-    let routes = routes(&spec)?;
+    let rules = Rules::new(&spec)?;
     let listener = listen::bind(&spec.listen).await?;
-    let address = listener.address.clone();
-    let openness = Openness {
-        narrow: spec.narrow,
-        beyond_loopback: listener.beyond_loopback,
-        foreign_hosts: foreign.unwrap_or(true),
-        unfiltered: filter.is_none(),
-    };
-    let (counters, status) = Counters::new(ProxyStatus {
-        address: address.as_str().into(),
-        openness,
-        started: Timestamp::now(),
-        requests: 0,
-        open: 0,
-        rejected: 0,
-        failed: 0,
-        up: 0,
-        down: 0,
-        last_error: None,
-        ended: None,
-    });
+    let openness = rules.openness(&spec, listener.beyond_loopback);
     let (alive, living) = watch::channel(());
-    let shared = Shared {
-        routes,
-        filter,
-        narrow: spec.narrow,
-        files: spec.files,
-        upstream: Box::new(upstream),
-        counters: counters.clone(),
-        alive: living,
-    };
+    let (shared, status) = rules.shared(spec, upstream, (listener.address.as_str(), openness), living);
+    let counters = shared.counters.clone();
     let mut tasks = JoinSet::new();
     tasks.spawn(listen::serve(listener.socket, Arc::new(shared)));
     tasks.spawn(counters.publish());
-    Ok(Proxy { address, openness, status, tasks, _alive: alive, _file: listener.file })
+    Ok(Proxy { address: listener.address, openness, status, tasks, _alive: alive, _file: listener.file })
+}
+
+/// Serves one connection that is there already, as a proxy serves those that it accepts, until it ends. Nothing
+/// listens.
+///
+/// # Errors
+/// Expressions or prefixes that can't be.
+pub async fn serve_one(
+    spec: ProxySpec,
+    upstream: impl Upstream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<(), ProxyError> {
+    let rules = Rules::new(&spec)?;
+    let openness = rules.openness(&spec, false);
+    let (_alive, living) = watch::channel(());
+    let (shared, _) = rules.shared(spec, upstream, ("", openness), living);
+    listen::connection(stream, None, Arc::new(shared)).await;
+    Ok(())
+}
+
+/// What a proxy goes by, read from its flags.
+struct Rules {
+    filter: Option<Filter>,
+    /// Whether Hosts that are none of this machine pass.
+    foreign_hosts: bool,
+    routes: Routes,
+}
+
+impl Rules {
+    fn new(spec: &ProxySpec) -> Result<Self, ProxyError> {
+        let filter = spec.filter.as_ref().map(Filter::new).transpose()?;
+        let foreign = spec.filter.as_ref().map(FilterSpec::accepts_foreign_hosts).transpose()?;
+        Ok(Self { filter, foreign_hosts: foreign.unwrap_or(true), routes: routes(spec)? })
+    }
+
+    fn openness(&self, spec: &ProxySpec, beyond_loopback: bool) -> Openness {
+        Openness {
+            narrow: spec.narrow,
+            beyond_loopback,
+            foreign_hosts: self.foreign_hosts,
+            unfiltered: self.filter.is_none(),
+        }
+    }
+
+    fn shared(
+        self,
+        spec: ProxySpec,
+        upstream: impl Upstream,
+        (address, openness): (&str, Openness),
+        alive: watch::Receiver<()>,
+    ) -> (Shared, watch::Receiver<Arc<ProxyStatus>>) {
+        let (counters, status) = Counters::new(ProxyStatus {
+            address: address.into(),
+            openness,
+            started: Timestamp::now(),
+            requests: 0,
+            open: 0,
+            rejected: 0,
+            failed: 0,
+            up: 0,
+            down: 0,
+            last_error: None,
+            ended: None,
+        });
+        let shared = Shared {
+            routes: self.routes,
+            filter: self.filter,
+            narrow: spec.narrow,
+            files: spec.files,
+            upstream: Box::new(upstream),
+            counters,
+            alive,
+        };
+        (shared, status)
+    }
 }
 
 fn routes(spec: &ProxySpec) -> Result<Routes, ProxyError> {
@@ -221,4 +269,19 @@ fn routes(spec: &ProxySpec) -> Result<Routes, ProxyError> {
         return Err(ProxyError::SamePrefix(routes.api().to_owned()));
     }
     Ok(routes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_told_otherwise_listens_on_loopback() {
+        for spec in [ProxySpec::kubectl(), ProxySpec::narrow()] {
+            let Listen::Tcp { address, .. } = &spec.listen else { panic!("{spec:?}") };
+            assert!(address.parse::<std::net::IpAddr>().unwrap().is_loopback(), "{address}");
+            assert!(!Rules::new(&spec).unwrap().openness(&spec, false).foreign_hosts);
+        }
+        assert!(ProxySpec::narrow().narrow);
+    }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::API_VERSION;
 use super::table::{Table, Widths};
+use super::{API_VERSION, document};
 use crate::cli::args::{Form, Output};
 use crate::cli::check::is_document;
 use crate::model::dns::{Cluster, Comparison, DnsHealth, Metrics, Record, Verdict};
@@ -76,10 +76,9 @@ fn document(kind: &str, context: Option<&str>, items: &Value) -> Value {
 
 fn write(document: &Value, form: Form, out: &mut impl Write) -> io::Result<()> {
     if form == Form::Yaml {
-        return serde_saphyr::to_io_writer(out, document).map_err(super::unwrap_io);
+        return document::yaml(document, out);
     }
-    serde_json::to_writer_pretty(&mut *out, document)?;
-    out.write_all(b"\n")
+    document::json(document, out)
 }
 
 fn table<'a>(all: impl IntoIterator<Item = &'a Comparison>, headings: bool) -> String {
@@ -159,8 +158,7 @@ pub fn changes(
 ) -> io::Result<()> {
     if is_document(output.form) {
         for c in changed {
-            serde_json::to_writer(&mut *out, &document("CheckList", context, &json!([item(c)])))?;
-            out.write_all(b"\n")?;
+            document::json_line(&document("CheckList", context, &json!([item(c)])), out)?;
         }
         return Ok(());
     }

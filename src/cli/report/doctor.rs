@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::API_VERSION;
+use super::{API_VERSION, document};
 use crate::app::Problem;
 use crate::cli::args::Form;
 use crate::model::doctor::{Diagnosis, Outcome};
@@ -38,10 +38,9 @@ pub fn print(
                 document["warnings"] = all.collect();
             }
             if form == Form::Yaml {
-                return serde_saphyr::to_io_writer(out, &document).map_err(super::unwrap_io);
+                return document::yaml(&document, out);
             }
-            serde_json::to_writer_pretty(&mut *out, &document)?;
-            out.write_all(b"\n")
+            document::json(&document, out)
         }
         Form::Name => writeln!(out, "{}", diagnosis.verdict.code),
         Form::Table | Form::Wide => out.write_all(chain(diagnosis, form == Form::Wide, ascii).as_bytes()),

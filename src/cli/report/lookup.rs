@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::API_VERSION;
 use super::table::{Table, Widths};
+use super::{API_VERSION, document};
 use crate::app::Problem;
 use crate::cli::args::Form;
 use crate::model::ObjectKey;
@@ -126,8 +126,7 @@ fn rcode(step: &LiveStep) -> Option<Code> {
 /// # Errors
 /// Those of the output.
 pub fn line(lookup: &LiveLookup, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &Item::of(lookup))?;
-    out.write_all(b"\n")
+    document::json_line(&Item::of(lookup), out)
 }
 
 /// What else a document says.
@@ -185,10 +184,9 @@ fn document(lookups: &[LiveLookup], form: Form, around: &Around<'_>, out: &mut i
             warnings.map(|w| serde_json::json!({ "what": w.what, "why": w.why, "hint": w.hint })).collect();
     }
     if form == Form::Yaml {
-        return serde_saphyr::to_io_writer(out, &document).map_err(super::unwrap_io);
+        return document::yaml(&document, out);
     }
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    out.write_all(b"\n")
+    document::json(&document, out)
 }
 
 /// Records as in a zone file, then lines that begin with `;;`, as dig's, for a person.

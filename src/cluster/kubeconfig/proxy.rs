@@ -49,13 +49,7 @@ pub(super) fn parse(url: &str, owner: &str) -> Result<Proxy, KubeconfigError> {
         _ => return Err(bad("only http, https and socks5 proxies are supported")),
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (login, host) = match authority.rsplit_once('@') {
-        Some((login, host)) => {
-            let (user, password) = login.split_once(':').unwrap_or((login, ""));
-            (Some((percent_decode(user), Secret::new(percent_decode(password)))), host)
-        }
-        None => (None, authority),
-    };
+    let (login, host) = login(authority);
     let address: http::Uri = format!("{scheme}://{host}").parse().map_err(|_| bad("it is no address"))?;
     if address.host().is_none_or(str::is_empty) {
         return Err(bad("it names no host"));
@@ -66,6 +60,13 @@ pub(super) fn parse(url: &str, owner: &str) -> Result<Proxy, KubeconfigError> {
         format!("{scheme}://{host}:{port}").parse().map_err(|_| bad("it is no address"))?
     };
     Ok(Proxy { kind, address, login })
+}
+
+/// Name and password that stand before a host, and the host.
+pub(super) fn login(authority: &str) -> (Option<(String, Secret)>, &str) {
+    let Some((login, host)) = authority.rsplit_once('@') else { return (None, authority) };
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    (Some((percent_decode(user), Secret::new(percent_decode(password)))), host)
 }
 
 /// The proxy that the environment names for a server, if any.

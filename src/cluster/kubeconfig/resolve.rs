@@ -28,7 +28,7 @@ impl Kubeconfig {
         let user = self.user(user_name, flags)?;
 
         let owner = cluster_name.unwrap_or("--server").to_owned();
-        let server = server_address(&cluster, &owner)?;
+        let (server, login) = server_address(&cluster, &owner)?;
         let secure = server.scheme_str() == Some("https");
         let user_owner = user_name.unwrap_or_default();
         let impersonate = impersonate(
@@ -60,7 +60,14 @@ impl Kubeconfig {
             // Credentials never travel in the clear: over plain HTTP kubectl sends none.
             identity: if secure { identity(&user, user_owner)? } else { None },
             credential: if secure {
-                credential(user, user_owner, &cluster, authorities.as_deref(), &self.environment)?
+                let own = credential(user, user_owner, &cluster, authorities.as_deref(), &self.environment)?;
+                match (own, login) {
+                    // Go: `net/http`, `send`: a name in the address counts where nothing else is sent.
+                    (CredentialSource::None, Some((username, password))) => {
+                        CredentialSource::Basic { username, password }
+                    }
+                    (own, _) => own,
+                }
             } else {
                 CredentialSource::None
             },
@@ -203,16 +210,23 @@ fn unknown<'a>(
     KubeconfigError::Unknown { kind, name: name.to_owned(), by: by.map(str::to_owned), near: like }
 }
 
-/// The server's address; without a scheme it is plain HTTP (client-go: `DefaultServerURL`). Query and fragment go.
-fn server_address(cluster: &Cluster, owner: &str) -> Result<http::Uri, KubeconfigError> {
+/// The server's address; without a scheme it is plain HTTP (client-go: `DefaultServerURL`). Query and fragment go, and
+/// name and password go beside it: an address is shown and logged.
+fn server_address(
+    cluster: &Cluster,
+    owner: &str,
+) -> Result<(http::Uri, Option<(String, Secret)>), KubeconfigError> {
     let text = cluster.server.as_deref().unwrap_or_default();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (login, host) = proxy::login(authority);
+    let full = format!("{scheme}://{host}{path}");
     let bad = |why: &str| KubeconfigError::BadValue {
         field: "server",
         owner: owner.to_owned(),
-        why: format!("{why} ({text})"),
+        why: format!("{why} ({full})"),
     };
-    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let full = full.split(['?', '#']).next().unwrap_or_default();
     let uri: http::Uri = full.parse().map_err(|_| bad("it is no address"))?;
     match uri.scheme_str() {
         Some("http" | "https") => {}
@@ -221,7 +235,7 @@ fn server_address(cluster: &Cluster, owner: &str) -> Result<http::Uri, Kubeconfi
     if uri.host().is_none_or(str::is_empty) {
         return Err(bad("it names no host"));
     }
-    Ok(uri)
+    Ok((uri, login))
 }
 
 pub(super) fn decode(data: &str, field: &'static str, owner: &str) -> Result<Vec<u8>, KubeconfigError> {

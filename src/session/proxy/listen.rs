@@ -176,7 +176,7 @@ fn named(address: IpAddr) -> Option<HeaderValue> {
     HeaderValue::try_from(address.to_canonical().to_string()).ok()
 }
 
-async fn connection(
+pub(super) async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Option<HeaderValue>,
     shared: Arc<Shared>,

@@ -147,7 +147,7 @@ impl Shared {
             return None;
         }
         let upgrade = headers::asks_for_upgrade(request.headers());
-        narrow::refusal(request.method(), request.headers(), host, upgrade)
+        narrow::refusal(request.method(), request.headers(), (host, path), upgrade)
     }
 
     /// Hands a request to the server and its answer to the client.

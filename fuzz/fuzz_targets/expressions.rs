@@ -1,0 +1,7 @@
+//! Fuzzes `expressions`, see `tests/common/targets.rs`.
+#![no_main]
+
+#[path = "../../tests/common/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::expressions(data));

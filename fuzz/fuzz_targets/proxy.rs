@@ -1,0 +1,7 @@
+//! Fuzzes `proxy`, see `tests/common/targets.rs`.
+#![no_main]
+
+#[path = "../../tests/common/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::proxy(data));
