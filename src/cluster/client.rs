@@ -24,6 +24,7 @@ mod certificate;
 mod credential;
 mod dial;
 mod exec;
+mod gather;
 mod oidc;
 mod rotation;
 mod service;
