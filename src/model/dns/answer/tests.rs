@@ -162,6 +162,11 @@ fn name_servers_are_the_services_in_front_of_the_asked_pod() {
     assert_eq!(answer.answers[0].data, "kube-dns.kube-system.svc.cluster.local.");
     assert_eq!(answer.additional[0].data, "10.96.0.10");
     assert_eq!(data(&cluster, "ns.dns.cluster.local", RecordType::A), ["10.96.0.10"]);
+    // The plugin mixes lower case with the case of the question here, and does not look for the end of the name.
+    assert_eq!(data(&cluster, "ns.dns.cluster.local.svc.cluster.local", RecordType::A), ["10.96.0.10"]);
+    assert_eq!(cluster.answer("NS.DNS.CLUSTER.LOCAL", RecordType::A).rcode, Some(Rcode::NxDomain));
+    assert_eq!(data(&cluster, "NS.dns.cluster.local", RecordType::A), ["10.96.0.10"]);
+    assert_eq!(data(&cluster, "CLUSTER.LOCAL", RecordType::NS), [""; 0]);
     // With its own slices hidden the server only knows itself.
     let alone = with("labels team=a", "");
     assert_eq!(data(&alone, "cluster.local", RecordType::NS), ["ns.dns.cluster.local."]);
