@@ -96,6 +96,7 @@ const RULES: &[Rule] = &[
             "jiff",
             "kube",
             "prost",
+            "rustix",
             "rustls",
             "serde",
             "serde_json",
