@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn what_a_terminal_must_not_get_is_escaped_in_json_and_reads_back() {
         let value = serde_json::json!({ EVIL: [EVIL] });
-        for write in [json::<serde_json::Value>, json_line] as [fn(&_, &mut Vec<u8>) -> _; 2] {
+        for on_one_line in [false, true] {
             let mut out = Vec::new();
-            write(&value, &mut out).unwrap();
+            if on_one_line { json_line(&value, &mut out) } else { json(&value, &mut out) }.unwrap();
             let text = String::from_utf8(out).unwrap();
             assert!(text.chars().all(|c| is_safe(c) || c == '\n'), "{text:?}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
