@@ -83,9 +83,9 @@ async fn new_connections_go_to_ready_pods_in_turn_and_to_new_ones_when_pods_go()
         pods.insert(page(local).await.lines().last().unwrap().to_owned());
     }
     assert!(pods.len() > 1 && pods.iter().all(|pod| pod.starts_with("my-app pod ")), "{pods:?}");
-    let all = |s: &ForwardStatus| s.state == ForwardState::Connected && s.total == 6;
-    let status = until(&forwards, id, "it is connected", all).await;
-    assert_eq!((status.failed, status.target_port), (0, Some(80)));
+    let connected = |s: &ForwardStatus| s.state == ForwardState::Connected && s.total == 6;
+    let status = until(&forwards, id, "it is connected", connected).await;
+    assert_eq!((status.total, status.failed, status.target_port), (6, 0, Some(80)));
     assert!(status.bytes_in > 0 && status.bytes_out > 0);
     // All pods go at once; who connects meanwhile waits for the new ones.
     let list = client::names(

@@ -304,3 +304,14 @@ async fn a_plugin_that_needs_a_person_is_run_when_the_person_says_so() {
     explorer.shows("still no").await;
     explorer.quits().await;
 }
+
+#[tokio::test]
+async fn after_a_sleep_of_the_computer_ages_are_right_without_a_key() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.sees("my-app and its age", |s| line(s, "my-app").contains("41d")).await;
+    explorer.sleeps(10 * 86_400);
+    // Nothing else would draw for hours: ages in days change that seldom.
+    explorer.sees("its age ten days later", |s| line(s, "my-app").contains("51d")).await;
+    explorer.sees("that all is true again", |s| s.contains("live")).await;
+    explorer.quits().await;
+}

@@ -27,7 +27,9 @@ use crate::model::target::{PortWish, Target, TargetKind, WishError, all_ports, a
 use crate::model::text::clean;
 use crate::model::time::Timestamp;
 use crate::model::{Kind, ObjectKey};
+use crate::runtime::clock::SystemClock;
 use crate::runtime::forwards::{Forwards, is_closed};
+use crate::runtime::wake;
 use crate::session::profile::{self, ProfileError};
 use crate::session::registry;
 
@@ -104,9 +106,12 @@ async fn forward(explore: &Explore, args: &Forward, out: &mut impl Write) -> Res
         }
     };
     tokio::pin!(starting);
+    let minding = wake::mind(&SystemClock, |since| forwards.woke(since));
+    tokio::pin!(minding);
     loop {
         tokio::select! {
             changed = statuses.changed() => if changed.is_err() { return Ok(Exit::Problems) },
+            () = &mut minding => {}
             () = &mut starting, if !told.running() => {
                 let list = statuses.borrow().clone();
                 return Err(not_in_time(&list, args).into());

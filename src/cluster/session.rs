@@ -82,6 +82,7 @@ pub struct Connection {
     snapshots: watch::Receiver<Arc<ClusterSnapshot>>,
     commands: mpsc::UnboundedSender<Command>,
     nudge: watch::Sender<u64>,
+    slept: watch::Sender<Option<Timestamp>>,
     owner: JoinHandle<()>,
 }
 
@@ -102,6 +103,7 @@ impl Connection {
         let (commands, orders) = mpsc::unbounded_channel();
         let (out, news) = mpsc::channel(QUEUE);
         let (nudge, nudged) = watch::channel(0);
+        let (slept, woken) = watch::channel(None);
         let (publish, snapshots) =
             watch::channel(Arc::new(ClusterSnapshot { epoch: start.epoch, ..Default::default() }));
         let converter = Arc::new(Mutex::new(Converter::new()));
@@ -110,6 +112,8 @@ impl Connection {
             converter: converter.clone(),
             out,
             nudge: nudged,
+            slept: woken,
+            identity: Arc::default(),
             lists: Arc::new(Semaphore::new(PARALLEL_LISTS)),
             timing: start.timing,
             clock: start.clock,
@@ -121,7 +125,7 @@ impl Connection {
         // The first watches start, and the first snapshot says so, before this returns.
         owner.begin();
         let owner = tokio::spawn(owner.run(orders, news));
-        Self { client, converter, snapshots, commands, nudge, owner }
+        Self { client, converter, snapshots, commands, nudge, slept, owner }
     }
 
     /// The snapshots: always the latest; a slow reader misses some and nothing else.
@@ -157,6 +161,14 @@ impl Connection {
             client.retry_credential().await;
             nudge.send_modify(|n| *n += 1);
         });
+    }
+
+    /// This computer has slept since then, or stood still. What was open may be dead, and nobody says so: everything
+    /// is said to be old until the server has answered again, which is asked at once and over new connections.
+    pub fn woke(&self, since: Timestamp) {
+        self.client.forget_connections();
+        self.slept.send_replace(Some(since));
+        self.retry_now();
     }
 
     /// Reads one object by name (a ConfigMap, a Secret, a Node) and puts it into the snapshots to come.

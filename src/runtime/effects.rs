@@ -212,6 +212,17 @@ impl Effects {
         while self.tasks.try_join_next().is_some() {}
     }
 
+    /// This computer has slept since then: whatever is open may be dead.
+    pub fn woke(&self, since: jiff::Timestamp) {
+        let current = self.current();
+        if let Some(connection) = &current.connection {
+            connection.woke(since);
+        }
+        current.names.forget();
+        drop(current);
+        self.forwards.woke(since);
+    }
+
     fn fetch(&mut self, epoch: u64, kind: Kind, key: ObjectKey) {
         let Some(connection) = self.connection(epoch) else { return };
         let messages = self.messages.clone();

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::cluster::ApiErrorKind;
 use crate::cluster::access::{Question, forbidden, missing};
 use crate::cluster::client::Client;
 use crate::cluster::session::{Connection, Only, Part, Start as StartConnection};
@@ -25,6 +27,9 @@ use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 use crate::session::forward::{Forward, Start, start};
 use crate::session::registry::{self, Entry, Registry};
 use crate::session::stream::Tunnels;
+
+/// The longest pause between two questions for a workload's selector.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// All forwards of the program. Clones share them; with the last clone they stop.
 #[derive(Clone)]
@@ -124,6 +129,18 @@ impl Forwards {
         state.running.insert(id, Running { _forward: start(begun), feeder });
         state.servers.insert(id, server);
         id
+    }
+
+    /// This computer has slept since then: asks anew what is behind each forward, and whether the connections to the
+    /// pods still answer; those that do not are replaced at once.
+    pub fn woke(&self, since: Timestamp) {
+        let state = self.state();
+        for connection in state.watches.values().filter_map(Weak::upgrade) {
+            connection.woke(since);
+        }
+        for tunnels in state.tunnels.values() {
+            tunnels.woke();
+        }
     }
 
     /// Keeps telling other processes of ours which forwards run here, for `env --local`: in a file of a directory that
@@ -298,11 +315,19 @@ async fn selector(client: &Client, spec: &ForwardSpec) -> Result<Option<Selector
     if !spec.target.kind.is_workload() {
         return Ok(None);
     }
+    let mut pause = Duration::from_secs(1);
     loop {
         match workload::selector(client, &spec.target).await {
             Ok(selector) => return Ok(Some(selector)),
             Err(error) if error.is_final() => return Err(error.to_string()),
-            Err(_) => tokio::time::sleep(std::time::Duration::from_secs(2)).await,
+            Err(error) => {
+                let wish = match error.kind {
+                    ApiErrorKind::Busy { retry_after } => retry_after.unwrap_or_default().min(LONGEST_PAUSE),
+                    _ => Duration::ZERO,
+                };
+                tokio::time::sleep(pause.max(wish)).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ use super::clock::Clock;
 use super::effects::{Effects, Source, api_problem};
 use super::input::{Asked, Input};
 use super::terminal::{FullScreen, RealHost};
+use super::wake::{self, Wake};
 
 /// What the explorer is started with.
 pub struct Options {
@@ -193,6 +194,9 @@ impl<H> Loop<H> {
         H: Host<B>,
     {
         let mut next_tick = self.draw(terminal)?;
+        let mut looks = tokio::time::interval(wake::PERIOD);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut wake = Wake::new(self.clock.now(), Instant::now());
         while !self.app.quitting {
             let tick = async {
                 match next_tick {
@@ -210,7 +214,14 @@ impl<H> Loop<H> {
                     None => break,
                 },
                 () = tick => {}
+                _ = looks.tick() => {
+                    // Nothing has changed, unless the time has jumped: no frame for it.
+                    if !self.mind_sleep(&mut wake) {
+                        continue;
+                    }
+                }
             }
+            self.mind_sleep(&mut wake);
             self.drain(terminal, &mut events);
             if let Some(epoch) = self.sign_in.take() {
                 self.lend_terminal(epoch).await;
@@ -220,6 +231,16 @@ impl<H> Loop<H> {
             next_tick = self.draw(terminal)?;
         }
         Ok(())
+    }
+
+    /// After a sleep of the computer everything is asked anew; ages show right with the frame that follows.
+    fn mind_sleep(&mut self, wake: &mut Wake) -> bool {
+        let slept = wake.look(self.clock.now(), Instant::now());
+        if let Some(since) = slept {
+            tracing::debug!(%since, "the computer has slept, or the program stood still");
+            self.effects.woke(since);
+        }
+        slept.is_some()
     }
 
     /// Runs the credential plugin with the terminal, and waits for it: nothing else may write there meanwhile.

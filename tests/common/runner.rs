@@ -3,15 +3,18 @@
 
 #![expect(dead_code, unreachable_pub, reason = "shared by programs that use different parts of it")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use jiff::{SignedDuration, Timestamp};
 use kdisco::app::CopyOutcome;
 use kdisco::cluster::kubeconfig::Overrides;
 use kdisco::config::{Keymap, Theme};
 use kdisco::demo::{self, Demo};
 use kdisco::model::NamespaceScope;
-use kdisco::runtime::clock::SystemClock;
+use kdisco::runtime::clock::{Clock, SystemClock};
 use kdisco::runtime::run::{Host, Loop};
 use kdisco::runtime::{KnownNamespaces, Options, Source};
 use kdisco::ui::Look;
@@ -40,6 +43,16 @@ impl Host<TestBackend> for Watched {
     }
 }
 
+/// The computer's clock, and how far a test has turned it.
+struct TurnedClock(Arc<AtomicI64>);
+
+impl Clock for TurnedClock {
+    fn now(&self) -> Timestamp {
+        let turned = SignedDuration::from_secs(self.0.load(Ordering::SeqCst));
+        SystemClock.now().saturating_add(turned).expect("a time that can be told")
+    }
+}
+
 /// A running explorer.
 pub struct Runner {
     /// The cluster that it looks at.
@@ -47,6 +60,7 @@ pub struct Runner {
     events: mpsc::UnboundedSender<Event>,
     screen: watch::Receiver<(String, Buffer)>,
     copied: mpsc::UnboundedReceiver<String>,
+    turned: Arc<AtomicI64>,
     task: tokio::task::JoinHandle<()>,
     home: tempfile::TempDir,
 }
@@ -122,6 +136,7 @@ impl Runner {
         (columns, rows): (u16, u16),
         home: tempfile::TempDir,
     ) -> Self {
+        let turned = Arc::<AtomicI64>::default();
         let options = Options {
             source: Source::Cluster {
                 overrides: Box::new(overrides),
@@ -135,7 +150,7 @@ impl Runner {
             mouse: false,
             look,
             notices: vec![],
-            clock: Box::new(SystemClock),
+            clock: Box::new(TurnedClock(turned.clone())),
         };
         let (events, incoming) = mpsc::unbounded_channel();
         let (screen_sender, screen) = watch::channel((String::new(), Buffer::default()));
@@ -145,7 +160,12 @@ impl Runner {
             let mut looping = Loop::new(options, Watched { screen: screen_sender, copied: copied_sender });
             looping.run(&mut terminal, incoming).await.expect("the loop ends well");
         });
-        Self { demo, events, screen, copied, task, home }
+        Self { demo, events, screen, copied, turned, task, home }
+    }
+
+    /// Turns the wall clock on, as a sleep of the computer does: no other clock sees it.
+    pub fn sleeps(&self, seconds: i64) {
+        self.turned.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Presses keys: characters, and `<enter>`, `<esc>`, `<tab>`, `<down>`, `<up>`.

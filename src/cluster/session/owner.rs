@@ -39,6 +39,8 @@ pub(super) struct Owner {
     loading: BTreeSet<Source>,
     sources: BTreeMap<u64, Source>,
     tasks: JoinSet<()>,
+    /// Those of whose objects some were left out.
+    overflowing: BTreeSet<Source>,
     next_id: u64,
     publish: watch::Sender<Arc<ClusterSnapshot>>,
     /// There is something to publish, and whether it may wait.
@@ -46,6 +48,8 @@ pub(super) struct Owner {
     published: Instant,
     /// Services and their endpoints have been complete once.
     complete: bool,
+    /// It has been asked which cluster this is.
+    introduced: bool,
 }
 
 impl Owner {
@@ -75,11 +79,13 @@ impl Owner {
             loading: BTreeSet::new(),
             sources: BTreeMap::new(),
             tasks: JoinSet::new(),
+            overflowing: BTreeSet::new(),
             next_id: 0,
             publish,
             dirty: false,
             published: Instant::now(),
             complete: false,
+            introduced: false,
         }
     }
 
@@ -160,7 +166,16 @@ impl Owner {
         // A watch that was stopped may still have words on the way.
         let Some(source) = self.sources.get(&batch.id).cloned() else { return };
         let mut namespaces_changed = false;
+        let full = self.store.count(source.kind) >= self.shared.timing.objects;
+        let mut left_out = false;
         for delta in batch.deltas {
+            if full
+                && let Delta::Applied(object) = &delta
+                && !self.store.knows(source.kind, &object.key())
+            {
+                left_out = true;
+                continue;
+            }
             match &delta {
                 Delta::Applied(Object::Namespace(namespace)) => {
                     namespaces_changed |= self.listed.insert(namespace.name.clone());
@@ -172,12 +187,27 @@ impl Owner {
             }
             self.dirty |= self.store.apply(delta);
         }
-        let Some(load) = batch.load else {
+        if left_out {
+            self.overflowing.insert(source.clone());
+        } else if !full {
+            self.overflowing.remove(&source);
+        }
+        // Not all of it: what is shown can't be called live.
+        let load = match batch.load {
+            Some(Load::Live) | None if self.overflowing.contains(&source) => Some(self.too_many(source.kind)),
+            load => load,
+        };
+        let Some(load) = load else {
             if namespaces_changed && !self.denied.is_empty() {
                 self.reconcile();
             }
             return;
         };
+        if matches!(load, Load::Live) && !std::mem::replace(&mut self.introduced, true) {
+            // After the first list, which is what a person waits for.
+            let Shared { identity, client, .. } = self.shared.clone();
+            self.tasks.spawn(async move { drop(identity.ask(&client).await) });
+        }
         let denied_before = self.denied.len();
         if source.namespace.is_none() && source.kind.namespaced() {
             match &load {
@@ -201,6 +231,13 @@ impl Owner {
             self.complete = true;
             self.publish_now();
         }
+    }
+
+    /// What is said where a cluster has more objects than are kept.
+    fn too_many(&self, kind: Kind) -> Load {
+        let most = self.shared.timing.objects;
+        let why = format!("there are more than {most} {}; those beyond are left out", kind.resource());
+        Load::Stale { since: (self.shared.clock)(), why: why.into() }
     }
 
     /// Services and their endpoints are there, or it is known why not.

@@ -133,6 +133,11 @@ impl Tunnel {
         lock(&self.state).over.is_some()
     }
 
+    /// Whether nothing is read because a local reader does not: silence says nothing then.
+    pub(super) fn is_stalled(&self) -> bool {
+        lock(&self.state).stalled
+    }
+
     pub(super) fn pairs(&self) -> usize {
         lock(&self.state).pairs
     }
