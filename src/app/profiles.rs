@@ -95,7 +95,7 @@ impl App {
         }
         let known = self.sessions.profiles.iter().find(|profile| profile.name == name).cloned();
         match (what, known) {
-            (ProfileUse::Save, known) => return self.save_profile(name, known.as_ref()),
+            (ProfileUse::Save, known) => return self.save_profile(&name, known.as_ref()),
             (_, None) => {
                 self.notify(Tone::Fault, format!("no profile of this context is called \"{name}\""));
             }
@@ -119,7 +119,7 @@ impl App {
         vec![]
     }
 
-    fn save_profile(&mut self, name: Text, known: Option<&Profile>) -> Vec<Effect> {
+    fn save_profile(&mut self, name: &Text, known: Option<&Profile>) -> Vec<Effect> {
         let forwards = self.running_here();
         if forwards.is_empty() {
             self.notify(Tone::Note, "no forward of this context runs that could be kept");

@@ -115,15 +115,14 @@ pub fn save(path: &Path, context: &str, name: &str, specs: &[ForwardSpec]) -> Re
     let at = list.iter().position(|p| text(p, "name") == name && text(p, "context") == context);
     let before = at.and_then(|at| list[at].get("forward")?.as_array().cloned()).unwrap_or_default();
     let forwards: Vec<Value> = specs.iter().map(|spec| Value::Table(kept(spec, &before))).collect();
-    match at.and_then(|at| list[at].as_table_mut()) {
-        Some(profile) => drop(profile.insert("forward".to_owned(), Value::Array(forwards))),
-        None => {
-            let mut profile = Table::new();
-            profile.insert("name".to_owned(), name.into());
-            profile.insert("context".to_owned(), context.into());
-            profile.insert("forward".to_owned(), Value::Array(forwards));
-            list.push(Value::Table(profile));
-        }
+    if let Some(profile) = at.and_then(|at| list[at].as_table_mut()) {
+        profile.insert("forward".to_owned(), Value::Array(forwards));
+    } else {
+        let mut profile = Table::new();
+        profile.insert("name".to_owned(), name.into());
+        profile.insert("context".to_owned(), context.into());
+        profile.insert("forward".to_owned(), Value::Array(forwards));
+        list.push(Value::Table(profile));
     }
     replace(path, &top, &file)
 }
