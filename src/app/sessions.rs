@@ -198,8 +198,8 @@ impl App {
             );
         }
         entries.push(Entry {
-            label: "LOCAL:REMOTE [--address IP] [--pod NAME] [--least-connections] [--kubectl]".into(),
-            note: "or type it".into(),
+            label: "or type".into(),
+            note: "LOCAL:REMOTE [--address IP] [--pod NAME] [--least-connections] [--kubectl]".into(),
             choice: Choice::Nothing,
         });
         self.sessions.asked = Some(target);

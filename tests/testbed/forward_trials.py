@@ -124,7 +124,7 @@ class Client:
     def __init__(self, port, every):
         self.port, self.every, self.results, self.go = port, every, [], True
         self.pool = concurrent.futures.ThreadPoolExecutor(64)
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def one(self, start):
@@ -137,7 +137,10 @@ class Client:
     def run(self):
         due = time.time()
         while self.go:
-            self.pool.submit(self.one, time.time())
+            try:
+                self.pool.submit(self.one, time.time())
+            except RuntimeError:  # the trial has failed and everything ends
+                return
             due += self.every
             time.sleep(max(0, due - time.time()))
 
