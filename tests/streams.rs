@@ -24,6 +24,8 @@ const WEB: u16 = 80;
 const CLOSED: u16 = 9999;
 /// Far more than anything here takes, and only waited for where something hangs as it should.
 const HANGS: Duration = Duration::from_millis(400);
+/// Only waited for where something hangs that should not.
+const FAILS: Duration = Duration::from_secs(60);
 
 async fn measured() -> Demo {
     let options = Options { clock: Clock::Stepped, forwarding: Forwarding::Measured, ..Options::default() };
@@ -74,7 +76,7 @@ async fn echo(tunnels: &Tunnels, text: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 async fn good(tunnels: &Tunnels, count: usize) -> usize {
-    let one = || async { timeout(HANGS * 5, echo(tunnels, b"hello")).await.is_ok_and(|r| r.is_ok()) };
+    let one = || async { timeout(FAILS, echo(tunnels, b"hello")).await.is_ok_and(|r| r.is_ok()) };
     join_all((0..count).map(|_| one())).await.into_iter().filter(|good| *good).count()
 }
 
@@ -144,15 +146,28 @@ async fn refused(tunnels: &Tunnels, count: usize) {
 #[tokio::test]
 async fn a_port_that_refuses_harms_no_other() {
     let demo = measured().await;
-    let tunnels = tunnels(&demo, Tuning::default());
+    // Only one that was not refused would wait so long.
+    let tunnels = tunnels(&demo, Tuning { refused_delay: FAILS, ..Tuning::default() });
     let mut before = tunnels.open("default", POD, ECHO).await.unwrap();
     before.write_all(b"a").await.unwrap();
     before.read_u8().await.unwrap();
     refused(&tunnels, 20).await;
     assert_eq!(good(&tunnels, 60).await, 60);
     before.write_all(b"b").await.unwrap();
-    let answer = timeout(HANGS * 5, before.read_u8()).await;
+    let answer = timeout(FAILS, before.read_u8()).await;
     assert_eq!(answer.unwrap().unwrap(), b'b', "what was open before goes on");
+}
+
+/// As a client does that tries again: what one refusal leaves behind is not in the way of the next.
+#[tokio::test]
+async fn a_port_that_refuses_does_so_each_time() {
+    let demo = measured().await;
+    // Nothing but what the refusals themselves cause is asked.
+    let tuning = Tuning { keep_alive: u64::MAX, refused_delay: FAILS, ..Tuning::default() };
+    let tunnels = tunnels(&demo, tuning);
+    for at in 0..8 {
+        assert!(timeout(FAILS, refused(&tunnels, 1)).await.is_ok(), "number {at} hangs");
+    }
 }
 
 #[tokio::test]
@@ -184,7 +199,8 @@ async fn without_pairs_on_one_worker_it_does() {
     let mut before = tunnels.open("default", POD, ECHO).await.unwrap();
     before.write_all(b"a").await.unwrap();
     before.read_u8().await.unwrap();
-    refused(&tunnels, 20).await;
+    // Some of them are never opened.
+    let _ = timeout(HANGS, refused(&tunnels, 20)).await;
     before.write_all(b"b").await.unwrap();
     assert!(timeout(HANGS, before.read_u8()).await.is_err(), "its worker waits for a reader forever");
 }
