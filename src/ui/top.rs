@@ -137,10 +137,7 @@ fn badges(app: &App, room: usize) -> Vec<Word> {
         // Where room is short the port has to do: the screen's own proxy is on this computer's loopback.
         let port = proxy.address.rsplit_once(':').filter(|_| room < 80 && !proxy.openness.beyond_loopback);
         let place = port.map_or_else(|| clean(&proxy.address).into_owned(), |(_, port)| format!(":{port}"));
-        badges.push((
-            Spans::of(Role::BadgeWarn, format!(" {mode} {place} ")),
-            Some(Action::Sessions),
-        ));
+        badges.push((Spans::of(Role::BadgeWarn, format!(" {mode} {place} ")), Some(Action::Sessions)));
     }
     let insecure = app.connection.identity.as_ref().is_some_and(|i| i.insecure);
     if insecure {
