@@ -18,6 +18,7 @@ pub mod message;
 pub mod overlay;
 pub mod panes;
 pub mod problem;
+pub mod profiles;
 pub mod sessions;
 pub mod state;
 pub mod table;
@@ -200,6 +201,7 @@ impl App {
                 self.restarted(result);
                 vec![]
             }
+            Message::Profiles { epoch, act, result } => self.take_profiles(epoch, &act, result),
             Message::Proxy(proxy) => {
                 self.take_proxy(proxy);
                 vec![]

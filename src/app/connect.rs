@@ -27,6 +27,7 @@ impl App {
         self.dns_health = DnsHealth::default();
         self.pod_demand.clear();
         self.fetches.clear();
+        self.sessions.profiles = Arc::default();
         self.services.cursor.reset();
         self.pods.cursor.reset();
         self.relist();
@@ -42,6 +43,7 @@ impl App {
                 self.narrow_scope = Some(scope.clone());
             }
             self.scope = Some(scope);
+            return self.read_profiles();
         }
         vec![]
     }
