@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use kdisco::demo::{Clock, Demo, Forwarding, Options, start};
 use kdisco::session::stream::{End, Meter, Refusal, Tuning, Tunnels, Way};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +35,35 @@ async fn measured() -> Demo {
 fn tunnels(demo: &Demo, tuning: Tuning) -> Tunnels {
     let config = kube::Config::new(demo.server().parse().unwrap());
     Tunnels::tuned(kube::Client::try_from(config).unwrap(), tuning)
+}
+
+/// Connections to the server, in all and now.
+#[derive(Default)]
+struct Counts {
+    all: AtomicUsize,
+    open: AtomicUsize,
+}
+
+/// Stands before the server and counts.
+async fn counted(demo: &Demo) -> (String, Arc<Counts>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = format!("http://{}", listener.local_addr().unwrap());
+    let server = demo.server().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let counts = Arc::<Counts>::default();
+    let counting = counts.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (counts, server) = (counting.clone(), server.clone());
+            tokio::spawn(async move {
+                counts.all.fetch_add(1, Ordering::SeqCst);
+                counts.open.fetch_add(1, Ordering::SeqCst);
+                let mut far = TcpStream::connect(server).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                counts.open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (here, counts)
 }
 
 /// One exchange with the echo.
@@ -138,6 +168,27 @@ async fn a_port_that_refuses_does_so_each_time() {
     for at in 0..8 {
         assert!(timeout(FAILS, refused(&tunnels, 1)).await.is_ok(), "number {at} hangs");
     }
+}
+
+#[tokio::test]
+async fn a_connection_with_a_stuck_worker_is_replaced() {
+    let demo = measured().await;
+    let (server, counts) = counted(&demo).await;
+    let config = kube::Config::new(server.parse().unwrap());
+    let tuning = Tuning { tick: Duration::from_millis(10), dead: 10_000, ..Tuning::default() };
+    let tunnels = Tunnels::tuned(kube::Client::try_from(config).unwrap(), tuning);
+    tunnels.warm("default", POD).await.unwrap();
+    assert_eq!(counts.all.load(Ordering::SeqCst), 1);
+    // What comes first for a port that refuses sticks in its worker, for good.
+    refused(&tunnels, 3).await;
+    let replaced = async {
+        while (counts.all.load(Ordering::SeqCst), counts.open.load(Ordering::SeqCst)) != (2, 1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), replaced).await.unwrap();
+    assert_eq!(good(&tunnels, 60).await, 60);
+    assert_eq!(counts.all.load(Ordering::SeqCst), 2, "all over the new one");
 }
 
 #[tokio::test]

@@ -90,6 +90,8 @@ pub struct Effects {
     pub read_only: bool,
     /// Where other processes are told of the forwards.
     pub directory: Option<PathBuf>,
+    /// The file with the forwards that are kept under a name.
+    pub profiles: Option<PathBuf>,
     proxies: sessions::Proxies,
     forwards: Forwards,
     watching_forwards: bool,
@@ -111,6 +113,7 @@ impl Effects {
             connecting: None,
             read_only: false,
             directory: None,
+            profiles: None,
             proxies: sessions::Proxies::default(),
             forwards: Forwards::new(jiff::Timestamp::now),
             watching_forwards: false,
@@ -159,6 +162,13 @@ impl Effects {
                 self.ask(epoch, |client| names::diagnose(client, id, name, from));
             }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
+            Effect::Profiles { epoch, context, act } => {
+                let (file, messages) = (self.profiles.clone(), self.messages.clone());
+                self.tasks.spawn_blocking(move || {
+                    let result = sessions::profiles(file.as_deref(), &context, &act);
+                    let _ = messages.send(Message::Profiles { epoch, act, result });
+                });
+            }
             Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),
             Effect::OpenUrl { url } => self.open_url(&url),
             // These need the terminal: the loop has done them.

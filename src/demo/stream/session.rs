@@ -33,6 +33,8 @@ pub enum Forwarding {
     /// the client has finished sending both directions are closed; frames are handled by five workers, stream id
     /// modulo five, with fifty places each, and data for a pod side that is gone blocks its worker for good.
     Measured,
+    /// As gentle, by a server from before Kubernetes 1.30, which knows no SPDY in a WebSocket.
+    Old,
 }
 
 /// The workers of a measured server, and the places in the queue of each.
@@ -290,7 +292,7 @@ impl Connection {
                 // A reset: nothing is wanted any more.
                 (false, _) => {}
                 (true, Forwarding::Measured) => tokio::time::sleep(LATE).await,
-                (true, Forwarding::Kind) => std::future::pending().await,
+                (true, _) => std::future::pending().await,
             }
         };
         tokio::select! {
