@@ -7,6 +7,7 @@
 //! One owner for each fact: what the cluster says lives in the snapshot, what a person wants lives here, sockets
 //! live in `runtime`.
 
+pub mod access;
 pub mod action;
 pub mod cursor;
 pub mod effect;
@@ -77,6 +78,8 @@ pub struct App {
     pub dns_health: DnsHealth,
     /// Names asked about.
     pub lookups: lookups::Lookups,
+    /// What the credential may use.
+    pub access: Option<lookups::Asked<access::Access>>,
     /// The last look into a container.
     pub look: Option<cure::Look>,
     /// Who lacks the selected Service's variables, while a page shows it.
@@ -183,6 +186,10 @@ impl App {
                 }
                 vec![]
             }
+            Message::AccessFound { id, result } => {
+                self.access_found(id, result);
+                vec![]
+            }
             Message::Examined { id, result } => {
                 self.examined(id, *result);
                 vec![]
@@ -284,6 +291,7 @@ impl App {
         self.narrow_scope = None;
         self.viewpoint = Viewpoint::Selection;
         self.look = None;
+        self.access = None;
         self.planning = None;
         self.lookups = lookups::Lookups::default();
         self.dns_health = DnsHealth::default();

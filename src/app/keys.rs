@@ -103,6 +103,7 @@ impl App {
             Action::Proxy => return self.toggle_proxy(),
             Action::ProxyWide => self.widen_proxy(),
             Action::Sessions => self.overlays.push(Overlay::Sessions),
+            Action::Access => return self.ask_access(),
             Action::Missing => self.show_missing(),
             Action::Export => self.open(PickerKind::Export),
             Action::Copy => return self.copy_best(),
@@ -149,6 +150,11 @@ impl App {
             }
             Some(Overlay::Lookup { .. } | Overlay::Doctor { .. }) => {
                 if let Some(effects) = self.act_answers(action) {
+                    return effects;
+                }
+            }
+            Some(Overlay::Access { .. }) => {
+                if let Some(effects) = self.act_access(action) {
                     return effects;
                 }
             }
@@ -208,6 +214,7 @@ impl App {
             | Overlay::Missing { offset }
             | Overlay::Lookup { offset }
             | Overlay::Doctor { offset }
+            | Overlay::Access { offset }
             | Overlay::Confirm(Confirm { offset, .. })
             | Overlay::Text { offset, .. },
         ) = self.overlays.last_mut()

@@ -3,6 +3,7 @@
 
 mod cure;
 mod names;
+mod rights;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,6 +158,9 @@ impl Effects {
             Effect::StopProxy => self.proxies.stop(&self.messages),
             Effect::Examine { id, epoch, name, from } => {
                 self.ask(epoch, |client| names::diagnose(client, id, name, from));
+            }
+            Effect::AskAccess { id, epoch, namespaces } => {
+                self.ask(epoch, |client| rights::access(client, id, namespaces));
             }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
             Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),
