@@ -1,14 +1,14 @@
 //! Port-forward: which protocol, and what is behind a port.
 
 use super::session::Session;
-use super::upgrade::{Wanted, agree, choose, run};
+use super::upgrade::{Choice, Wanted, agree, choose, run};
 use super::{channels, place, pod};
-use crate::demo::api::body::Answer;
+use crate::demo::api::body::{Answer, from_node, text};
 use crate::demo::api::request::{Query, Target};
 use crate::demo::api::server::Shared;
 use crate::demo::api::status::Refusal;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
 use std::sync::Arc;
 
 /// SPDY frames in WebSocket messages.
@@ -41,7 +41,12 @@ pub(super) fn start(
             "unable to upgrade connection: failed to find sandboxes for pod \"{name}_{namespace}({uid})\""
         )));
     }
-    let wanted = choose(&request, &[TUNNEL, CHANNELS], true)?;
+    let wanted = match choose(&request, &[TUNNEL, CHANNELS], Some(STREAMS)) {
+        Choice::Agreed(wanted) => wanted,
+        // The node takes whatever it does not know for the oldest protocol, which names the ports in the query.
+        Choice::NoneInCommon(None) if ports(query)?.is_empty() => return Ok(no_ports()),
+        choice => return choice.refused(),
+    };
     let destination =
         Destination { shared: Arc::clone(shared), namespace: namespace.to_owned(), pod: name.to_owned() };
     let traits = shared.forwarding;
@@ -49,6 +54,9 @@ pub(super) fn start(
         Wanted::WebSocket(CHANNELS) => ports(query)?,
         _ => Vec::new(),
     };
+    if matches!(wanted, Wanted::WebSocket(CHANNELS)) && ports.is_empty() {
+        return Ok(no_ports());
+    }
     let (answer, upgrade) = agree(request, &wanted, STREAMS);
     let channels = matches!(wanted, Wanted::WebSocket(CHANNELS));
     shared.spawn(run(upgrade, wanted, move |duplex| async move {
@@ -68,14 +76,14 @@ fn ports(query: &Query) -> Result<Vec<u16>, Refusal> {
         .map(|text| match text.parse() {
             Ok(port) if port > 0 => Ok(port),
             _ => Err(Refusal::bad_request(format!(
-                "query parameter \"ports\" must be a port number: {text:?}"
+                "cannot convert to []int32: strconv.ParseUint: parsing \"{text}\": invalid syntax"
             ))),
         })
         .collect();
-    let ports = ports?;
-    if ports.is_empty() {
-        Err(Refusal::bad_request("query parameter \"ports\" is required"))
-    } else {
-        Ok(ports)
-    }
+    ports
+}
+
+/// What a node says to the oldest protocol without ports.
+fn no_ports() -> Answer {
+    from_node(text(StatusCode::BAD_REQUEST, "query parameter \"port\" is required"))
 }
