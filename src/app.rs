@@ -19,6 +19,7 @@ pub mod message;
 pub mod overlay;
 pub mod panes;
 pub mod problem;
+pub mod profiles;
 pub mod sessions;
 pub mod state;
 pub mod table;
@@ -206,6 +207,7 @@ impl App {
                 self.restarted(result);
                 vec![]
             }
+            Message::Profiles { epoch, act, result } => self.take_profiles(epoch, &act, result),
             Message::Proxy(proxy) => {
                 self.take_proxy(proxy);
                 vec![]
@@ -297,6 +299,7 @@ impl App {
         self.dns_health = DnsHealth::default();
         self.pod_demand.clear();
         self.fetches.clear();
+        self.sessions.profiles = Arc::default();
         self.services.cursor.reset();
         self.pods.cursor.reset();
         self.relist();
@@ -312,6 +315,7 @@ impl App {
                 self.narrow_scope = Some(scope.clone());
             }
             self.scope = Some(scope);
+            return self.read_profiles();
         }
         vec![]
     }

@@ -10,6 +10,7 @@ use super::action::Action;
 use super::effect::Effect;
 use super::environment::ExportForm;
 use super::input::Line;
+use super::profiles::ProfileUse;
 use super::state::Viewpoint;
 
 /// One thing that lies over the panes.
@@ -115,6 +116,8 @@ pub enum PickerKind {
     Ports,
     /// Which name to look up.
     Resolve,
+    /// Which profile, and what for.
+    Profile(ProfileUse),
 }
 
 impl PickerKind {
@@ -129,6 +132,10 @@ impl PickerKind {
             Self::Export => "Copy the environment",
             Self::Ports => "Forward",
             Self::Resolve => "Look up",
+            Self::Profile(ProfileUse::Start) => "Start the profile",
+            Self::Profile(ProfileUse::Save) => "Keep the running forwards as",
+            Self::Profile(ProfileUse::Autostart) => "Start with the context, or no longer",
+            Self::Profile(ProfileUse::Delete) => "Delete the profile",
         }
     }
 }
@@ -184,6 +191,8 @@ pub enum Choice {
     ForwardPorts(Vec<PortWish>),
     /// Look this up.
     Resolve(Question),
+    /// This profile.
+    Profile(Text),
     /// Nothing: the entry says what can be typed.
     Nothing,
 }

@@ -4,6 +4,7 @@ mod access;
 mod cure;
 mod environment;
 mod lookups;
+mod profiles;
 mod sessions;
 
 use std::sync::Arc;

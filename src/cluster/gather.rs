@@ -84,7 +84,7 @@ pub async fn gather(client: &Client, about: &About, now: Timestamp) -> Gathered 
 }
 
 fn source(kind: Kind, namespace: Option<Text>) -> Source {
-    Source { kind, namespace, name: None }
+    Source { kind, namespace, name: None, only: None }
 }
 
 /// The namespaces that the name may lead to, and that of who asks.

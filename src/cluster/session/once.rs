@@ -69,7 +69,8 @@ fn sources(scope: &NamespaceScope, kinds: &[Kind]) -> Vec<Source> {
             NamespaceScope::Only(names) if kind.namespaced() => names.iter().cloned().map(Some).collect(),
             _ => everywhere.clone(),
         };
-        sources.extend(namespaces.into_iter().map(|namespace| Source { kind: *kind, namespace, name: None }));
+        let all = |namespace| Source { kind: *kind, namespace, name: None, only: None };
+        sources.extend(namespaces.into_iter().map(all));
     }
     sources
 }

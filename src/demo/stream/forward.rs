@@ -1,6 +1,6 @@
 //! Port-forward: which protocol, and what is behind a port.
 
-use super::session::Session;
+use super::session::{Forwarding, Session};
 use super::upgrade::{Choice, Wanted, agree, choose, run};
 use super::{channels, place, pod};
 use crate::demo::api::body::{Answer, from_node, text};
@@ -41,7 +41,9 @@ pub(super) fn start(
             "unable to upgrade connection: failed to find sandboxes for pod \"{name}_{namespace}({uid})\""
         )));
     }
-    let wanted = match choose(&request, &[TUNNEL, CHANNELS], Some(STREAMS)) {
+    let old = shared.forwarding == Forwarding::Old;
+    let offered: &[&'static str] = if old { &[CHANNELS] } else { &[TUNNEL, CHANNELS] };
+    let wanted = match choose(&request, offered, Some(STREAMS)) {
         Choice::Agreed(wanted) => wanted,
         // The node takes whatever it does not know for the oldest protocol, which names the ports in the query.
         Choice::NoneInCommon(None) if ports(query)?.is_empty() => return Ok(no_ports()),
@@ -49,7 +51,7 @@ pub(super) fn start(
     };
     let destination =
         Destination { shared: Arc::clone(shared), namespace: namespace.to_owned(), pod: name.to_owned() };
-    let traits = shared.forwarding;
+    let traits = if old { Forwarding::Kind } else { shared.forwarding };
     let ports = match wanted {
         Wanted::WebSocket(CHANNELS) => ports(query)?,
         _ => Vec::new(),
