@@ -20,6 +20,11 @@ lint:
 test *ARGS:
     cargo test --locked {{ ARGS }}
 
+# The contract suite on a real cluster of one node that is compiled and started here (root and Go needed)
+contract-testbed *ARGS:
+    tests/testbed/build.sh
+    tests/testbed/contract.sh {{ ARGS }}
+
 # Documentation, warnings are errors
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked

@@ -7,6 +7,7 @@
 //! One owner for each fact: what the cluster says lives in the snapshot, what a person wants lives here, sockets
 //! live in `runtime`.
 
+pub mod access;
 pub mod action;
 pub mod cursor;
 pub mod effect;
@@ -79,6 +80,8 @@ pub struct App {
     pub dns_health: DnsHealth,
     /// Names asked about.
     pub lookups: lookups::Lookups,
+    /// What the credential may use.
+    pub access: Option<lookups::Asked<access::Access>>,
     /// The last look into a container.
     pub look: Option<cure::Look>,
     /// Who lacks the selected Service's variables, while a page shows it.
@@ -183,6 +186,10 @@ impl App {
                 if epoch == self.connection.epoch {
                     self.dns_health.metrics = metrics;
                 }
+                vec![]
+            }
+            Message::AccessFound { id, result } => {
+                self.access_found(id, result);
                 vec![]
             }
             Message::Examined { id, result } => {

@@ -17,6 +17,7 @@
 //!  y copy  / filter  @ viewpoint  : command                                        ? help     bottom
 //! ```
 
+mod access;
 mod answers;
 mod bottom;
 mod confirm;

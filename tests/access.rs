@@ -1,25 +1,12 @@
 //! Access reviews against the demo's API server, as its users see them.
 
+#[path = "common/demo.rs"]
+mod common;
+
+use common::{client, demo};
 use kdisco::cluster::ApiErrorKind;
 use kdisco::cluster::access::{Question, may, may_all, missing, require};
-use kdisco::cluster::client::{Client, Terminal};
-use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
-use kdisco::demo::{Clock, Demo, Failure, Options, Scope, start};
-
-async fn demo() -> Demo {
-    start(Options { clock: Clock::Stepped, ..Options::default() }).await.unwrap()
-}
-
-fn client(demo: &Demo, context: &str) -> Client {
-    let overrides = Overrides {
-        kubeconfig: Some(demo.kubeconfig().to_owned()),
-        context: Some(context.to_owned()),
-        ..Overrides::default()
-    };
-    let environment = Environment { variables: [].into(), service_account: "/nonexistent".into() };
-    let target = Kubeconfig::load(&overrides, &environment).unwrap().target().unwrap();
-    Client::new(target, Terminal::Ours).unwrap()
-}
+use kdisco::demo::{Failure, Scope};
 
 fn list(resource: &str, namespace: &str) -> Question {
     Question::new("list", resource).namespace(namespace)

@@ -1,30 +1,18 @@
 //! Commands in containers, by exec against the demo's API server and against one that does as it is told.
 
+#[path = "common/demo.rs"]
+mod common;
+
+use common::{client, demo};
 use std::time::Duration;
 
 use kdisco::cluster::ApiErrorKind;
-use kdisco::cluster::client::{Client, Terminal};
+use kdisco::cluster::client::Client;
 use kdisco::cluster::exec::environ::environment;
 use kdisco::cluster::exec::{ExecErrorKind, Limits, Output, Place, run};
-use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
-use kdisco::demo::{Clock, Demo, Failure, Options, Scope, start};
+use kdisco::demo::{Failure, Scope};
 use kdisco::model::ObjectKey;
 use kdisco::model::env::verify::Form;
-
-async fn demo() -> Demo {
-    start(Options { clock: Clock::Stepped, ..Options::default() }).await.unwrap()
-}
-
-fn client(demo: &Demo, context: &str) -> Client {
-    let overrides = Overrides {
-        kubeconfig: Some(demo.kubeconfig().to_owned()),
-        context: Some(context.to_owned()),
-        ..Overrides::default()
-    };
-    let environment = Environment { variables: [].into(), service_account: "/nonexistent".into() };
-    let target = Kubeconfig::load(&overrides, &environment).unwrap().target().unwrap();
-    Client::new(target, Terminal::Ours).unwrap()
-}
 
 const POD: &str = "my-app-7c5ddbdf54-x2k9p";
 

@@ -3,38 +3,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/demo.rs"]
+mod common;
 #[path = "demo/client.rs"]
 mod raw;
 
+use common::{client, demo};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use kdisco::cluster::ApiErrorKind;
-use kdisco::cluster::client::{Client, Terminal};
-use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
+use kdisco::cluster::client::Client;
 use kdisco::cluster::session::list_once;
-use kdisco::demo::{Clock, Demo, Failure, Options, Scope, start};
+use kdisco::demo::{Failure, Scope};
 use kdisco::dns::resolver::Limits;
 use kdisco::model::dns::{
     Cluster, Comparison, DnsHealth, Libc, LiveFailure, Question, RecordType, Software, Verdict,
 };
 use kdisco::model::{ClusterSnapshot, Kind, NamespaceScope};
 use kdisco::runtime::live::{LiveDns, Which, health, place, surroundings};
-
-async fn demo() -> Demo {
-    start(Options { clock: Clock::Stepped, ..Options::default() }).await.unwrap()
-}
-
-fn client(demo: &Demo, context: &str) -> Client {
-    let overrides = Overrides {
-        kubeconfig: Some(demo.kubeconfig().to_owned()),
-        context: Some(context.to_owned()),
-        ..Overrides::default()
-    };
-    let environment = Environment { variables: [].into(), service_account: "/nonexistent".into() };
-    let target = Kubeconfig::load(&overrides, &environment).unwrap().target().unwrap();
-    Client::new(target, Terminal::Ours).unwrap()
-}
 
 /// Everything in the cluster that decides what its DNS says.
 async fn world(client: &Client) -> ClusterSnapshot {

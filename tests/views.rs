@@ -2,6 +2,8 @@
 //!
 //! Snapshots are plain text, a screen below the other; `styles` shows the looks of two of them.
 
+#[path = "views/access.rs"]
+mod access;
 #[path = "views/sessions.rs"]
 mod sessions;
 #[path = "common/world.rs"]

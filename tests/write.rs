@@ -1,31 +1,19 @@
 //! Restarts against the demo's API server: planned from what is read, refused where the object is another one.
 
+#[path = "common/demo.rs"]
+mod common;
+
+use common::{client, demo};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kdisco::cluster::ApiErrorKind;
-use kdisco::cluster::client::{Client, Terminal};
-use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
+use kdisco::cluster::client::Client;
 use kdisco::cluster::session::list_once;
 use kdisco::cluster::write::{DryRun, MayWrite, check_rights, execute, plan};
-use kdisco::demo::{Clock, Demo, Options, start};
+
 use kdisco::model::env::restart::{Plan, Step};
 use kdisco::model::{Kind, NamespaceScope, Pod};
-
-async fn demo() -> Demo {
-    start(Options { clock: Clock::Stepped, ..Options::default() }).await.unwrap()
-}
-
-fn client(demo: &Demo, context: &str) -> Client {
-    let overrides = Overrides {
-        kubeconfig: Some(demo.kubeconfig().to_owned()),
-        context: Some(context.to_owned()),
-        ..Overrides::default()
-    };
-    let environment = Environment { variables: [].into(), service_account: "/nonexistent".into() };
-    let target = Kubeconfig::load(&overrides, &environment).unwrap().target().unwrap();
-    Client::new(target, Terminal::Ours).unwrap()
-}
 
 async fn pods(client: &Client) -> Vec<Pod> {
     let scope = NamespaceScope::one("default");

@@ -141,6 +141,7 @@ actions! {
     Proxy = "proxy", Do, "start or stop the API proxy on this computer, for GET and HEAD";
     ProxyWide = "proxy-wide", Do, "let the API proxy pass writes too, after a question";
     Sessions = "sessions", Show, "the running forwards and the API proxy";
+    Access = "access", Show, "what you may use here, what is missing, and the role that allows it";
     Retry = "retry", Do, "connect again now";
     Accept = "accept", Type, "take it";
     Complete = "complete", Type, "complete from the list";

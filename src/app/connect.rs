@@ -22,6 +22,7 @@ impl App {
         self.narrow_scope = None;
         self.viewpoint = Viewpoint::Selection;
         self.look = None;
+        self.access = None;
         self.planning = None;
         self.lookups = lookups::Lookups::default();
         self.dns_health = DnsHealth::default();

@@ -12,7 +12,7 @@ use crate::model::env::reverse::{Miss, containers_missing};
 use crate::model::env::verify::{Actual, Form, Verification, verify};
 use crate::model::env::{self, Secrets};
 use crate::model::pod::ContainerState;
-use crate::model::{ClusterSnapshot, Finding, ObjectKey, Pod, Text};
+use crate::model::{ClusterSnapshot, Finding, Kind, ObjectKey, Pod, Text};
 
 use super::App;
 use super::effect::{Effect, Id};
@@ -100,7 +100,11 @@ impl App {
     pub(super) fn look_into(&mut self) -> Vec<Effect> {
         let Some(EnvironmentPane::Container { pod, container, environment, .. }) = &self.panes.environment
         else {
-            self.notify(Tone::Note, "no container's environment is open");
+            let text = match self.forbidden(Kind::Pod) {
+                Some(right) => format!("not allowed: {right}, so no container is known to look into"),
+                None => "no container's environment is open".to_owned(),
+            };
+            self.notify(Tone::Note, text);
             return vec![];
         };
         if self.is_saved() {

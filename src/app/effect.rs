@@ -84,6 +84,15 @@ pub enum Effect {
         /// By which connection.
         epoch: u64,
     },
+    /// Ask what the credential may use in these namespaces (none: in all).
+    AskAccess {
+        /// Number of this question.
+        id: Id,
+        /// By which connection.
+        epoch: u64,
+        /// Where.
+        namespaces: Vec<Text>,
+    },
     /// Find out why a name does not resolve or connect.
     Examine {
         /// Number of this examination.

@@ -108,6 +108,7 @@ impl App {
             Action::Proxy => return self.toggle_proxy(),
             Action::ProxyWide => self.widen_proxy(),
             Action::Sessions => self.overlays.push(Overlay::Sessions),
+            Action::Access => return self.ask_access(),
             Action::Missing => self.show_missing(),
             Action::Export => self.open(PickerKind::Export),
             Action::Copy => return self.copy_best(),
@@ -154,6 +155,11 @@ impl App {
             }
             Some(Overlay::Lookup { .. } | Overlay::Doctor { .. }) => {
                 if let Some(effects) = self.act_answers(action) {
+                    return effects;
+                }
+            }
+            Some(Overlay::Access { .. }) => {
+                if let Some(effects) = self.act_access(action) {
                     return effects;
                 }
             }
@@ -213,6 +219,7 @@ impl App {
             | Overlay::Missing { offset }
             | Overlay::Lookup { offset }
             | Overlay::Doctor { offset }
+            | Overlay::Access { offset }
             | Overlay::Confirm(Confirm { offset, .. })
             | Overlay::Text { offset, .. },
         ) = self.overlays.last_mut()

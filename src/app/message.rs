@@ -13,6 +13,7 @@ use crate::model::session::profile::{Profile, ProfileAct};
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 
+use super::access::Access;
 use super::action::Action;
 use super::cure::Printed;
 use super::effect::Id;
@@ -114,6 +115,13 @@ pub enum Message {
         id: Id,
         /// What it came to.
         result: Box<Result<Diagnosis, Problem>>,
+    },
+    /// The server has said what may be used, or can't be asked.
+    AccessFound {
+        /// Of which effect.
+        id: Id,
+        /// What was found out.
+        result: Result<Access, Problem>,
     },
     /// A look into a container came to an end.
     Looked {

@@ -38,6 +38,11 @@ pub enum Overlay {
         /// First visible line.
         offset: usize,
     },
+    /// What the credential may use.
+    Access {
+        /// First visible line.
+        offset: usize,
+    },
     /// The forwards and the API proxy.
     Sessions,
     /// A question that has to be answered before something is done.

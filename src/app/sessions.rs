@@ -275,7 +275,8 @@ impl App {
         for now in forwards.iter() {
             let before = self.sessions.forwards.iter().find(|f| f.id == now.id);
             let closed = |f: &ForwardStatus| matches!(f.state, ForwardState::Closed { .. });
-            if closed(now) && before.is_some_and(|b| !closed(b)) && now.last_error.is_some() {
+            // One that a person stops is not heard of again; one that is closed has ended by itself, often before it began.
+            if closed(now) && before.is_none_or(|b| !closed(b)) {
                 let why = now.state.why().unwrap_or_default().to_owned();
                 self.notify(Tone::Fault, format!("the forward to {} ended: {why}", now.spec.target));
             } else if before.is_none_or(|b| b.local.is_empty())

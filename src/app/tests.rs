@@ -1,5 +1,6 @@
 //! Messages in, effects and state out.
 
+mod access;
 mod cure;
 mod environment;
 mod lookups;

@@ -14,7 +14,7 @@ use super::report::table::{Table, Widths};
 use super::report::{API_VERSION, document};
 use super::run::{Stop, wait_on_one_thread};
 use crate::app::Problem;
-use crate::cluster::access::{self, Question};
+use crate::cluster::access;
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
 use crate::model::Text;
@@ -89,33 +89,12 @@ async fn answer(explore: &Explore, flags: Flags, out: &mut impl Write) -> Result
 
 /// The server's answers; questions that it does not answer are left out, and told.
 async fn ask(client: &Client, namespaces: &[Text]) -> Result<BTreeMap<Right, bool>, Failure> {
-    let rights: Vec<Right> = questions(namespaces).into_iter().collect();
-    let asked: Vec<Question> = rights.iter().map(question).collect();
-    let (mut answers, mut silent) = (BTreeMap::new(), None);
-    for (right, answer) in rights.into_iter().zip(access::may_all(client, &asked).await) {
-        match answer {
-            Ok(answer) => drop(answers.insert(right, answer.allowed)),
-            Err(error) => silent = Some(error),
-        }
+    let (answers, silent) = access::answers(client, &questions(namespaces)).await.map_err(failed)?;
+    if let Some(error) = silent {
+        let problem = Problem { what: error.what, why: error.why, hint: error.hint };
+        tell(&mut io::stderr(), "warning", &problem);
     }
-    match silent {
-        Some(error) if answers.is_empty() => Err(failed(error)),
-        Some(error) => {
-            let problem = Problem { what: error.what, why: error.why, hint: error.hint };
-            tell(&mut io::stderr(), "warning", &problem);
-            Ok(answers)
-        }
-        None => Ok(answers),
-    }
-}
-
-fn question(right: &Right) -> Question {
-    let (resource, subresource) = right.resource.split_once('/').unwrap_or((&right.resource, ""));
-    Question::new(right.verb.clone(), resource)
-        .group(right.group.clone())
-        .subresource(subresource)
-        .namespace(right.namespace.clone())
-        .name(right.name.clone())
+    Ok(answers)
 }
 
 fn table(judged: &[Judged], role: &str, out: &mut impl Write) -> io::Result<()> {

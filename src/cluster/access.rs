@@ -4,6 +4,7 @@
 //! is missing. What it is not: the final word. A webhook or a policy may refuse later what a review allows, so the
 //! request's own 403 still has to be told. Whoever forwards, execs, restarts or asks DNS may use it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use futures_util::StreamExt;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::client::{Asked, Client};
 use super::{ApiError, ApiErrorKind, Denied};
 use crate::model::Text;
+use crate::model::access::Right;
 
 /// So many questions are asked at the same time.
 const PARALLEL: usize = 8;
@@ -93,6 +95,17 @@ impl Question {
     fn denied(&self) -> Denied {
         let namespace = (!self.namespace.is_empty()).then(|| self.namespace.clone());
         Denied { verb: self.verb.clone(), resource: self.full_resource().into(), namespace }
+    }
+}
+
+impl From<&Right> for Question {
+    fn from(right: &Right) -> Self {
+        let (resource, subresource) = right.resource.split_once('/').unwrap_or((&right.resource, ""));
+        Self::new(right.verb.clone(), resource)
+            .group(right.group.clone())
+            .subresource(subresource)
+            .namespace(right.namespace.clone())
+            .name(right.name.clone())
     }
 }
 
@@ -204,6 +217,28 @@ pub async fn may(client: &Client, question: &Question) -> Result<Answer, ApiErro
 pub async fn may_all(client: &Client, questions: &[Question]) -> Vec<Result<Answer, ApiError>> {
     let asking: Vec<_> = questions.iter().map(|question| may(client, question)).collect();
     stream::iter(asking).buffered(PARALLEL).collect().await
+}
+
+/// Asks about many rights; those that the server does not answer are left out, and the last reason is beside them.
+///
+/// # Errors
+/// None of them was answered.
+pub async fn answers(
+    client: &Client,
+    rights: &BTreeSet<Right>,
+) -> Result<(BTreeMap<Right, bool>, Option<ApiError>), ApiError> {
+    let questions: Vec<Question> = rights.iter().map(Question::from).collect();
+    let (mut answers, mut silent) = (BTreeMap::new(), None);
+    for (right, answer) in rights.iter().zip(may_all(client, &questions).await) {
+        match answer {
+            Ok(answer) => drop(answers.insert(right.clone(), answer.allowed)),
+            Err(error) => silent = Some(error),
+        }
+    }
+    match silent {
+        Some(error) if answers.is_empty() => Err(error),
+        silent => Ok((answers, silent)),
+    }
 }
 
 /// What of these may not be done, each with the server's reason; empty where all is allowed. A question that this

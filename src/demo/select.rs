@@ -102,6 +102,9 @@ fn parse_requirement(text: &str) -> Result<Requirement, Unreadable> {
             _ => Err(unreadable()),
         };
     }
+    if text.matches('=').count() > 1 && !text.contains("==") && !text.contains("!=") {
+        return Err(Unreadable("found '=', expected: ',' or 'end of string'".to_owned()));
+    }
     let clean = |part: &str| part.trim().to_owned();
     let requirement = if let Some((key, value)) = text.split_once("!=") {
         Requirement::NotIn(clean(key), vec![clean(value)])
@@ -121,8 +124,30 @@ fn parse_requirement(text: &str) -> Result<Requirement, Unreadable> {
         {
             Err(unreadable())
         }
+        Requirement::In(key, _)
+        | Requirement::NotIn(key, _)
+        | Requirement::Exists(key)
+        | Requirement::Missing(key)
+            if !is_name(key.rsplit('/').next().unwrap_or(key)) =>
+        {
+            Err(Unreadable(format!(
+                "unable to parse requirement: <nil>: Invalid value: \"{key}\": {NAME_PART}"
+            )))
+        }
         _ => Ok(requirement),
     }
+}
+
+/// What a label's name has to be (apimachinery: `validation.IsQualifiedName`).
+const NAME_PART: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with \
+    an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+    '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+fn is_name(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    text.chars().all(inside)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 fn parse_fields(resource: Resource, text: &str) -> Result<Vec<(String, String, bool)>, Unreadable> {

@@ -32,7 +32,7 @@ pub(super) async fn subresource(
         (Resource::Pods, Some("exec")) => command::start(request, shared, target, query),
         (Resource::Pods, Some("portforward")) => forward::start(request, shared, target, query),
         (Resource::Pods | Resource::Services, Some("proxy")) => proxy::pass(request, shared, target).await,
-        _ => Err(Refusal::no_such_path()),
+        _ => Err(Refusal::no_such_kind()),
     }
 }
 

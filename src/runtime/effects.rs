@@ -3,6 +3,7 @@
 
 mod cure;
 mod names;
+mod rights;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +161,9 @@ impl Effects {
             Effect::StopProxy => self.proxies.stop(&self.messages),
             Effect::Examine { id, epoch, name, from } => {
                 self.ask(epoch, |client| names::diagnose(client, id, name, from));
+            }
+            Effect::AskAccess { id, epoch, namespaces } => {
+                self.ask(epoch, |client| rights::access(client, id, namespaces));
             }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
             Effect::Profiles { epoch, context, act } => {

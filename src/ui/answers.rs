@@ -51,7 +51,8 @@ pub(super) fn doctor(pen: &mut Pen<'_>, app: &App, body: Rect, offset: usize) {
     });
 }
 
-fn page<T>(
+/// A page of what was asked: what is known of it, or why nothing is, and how old that is.
+pub(super) fn page<T>(
     pen: &mut Pen<'_>,
     app: &App,
     asked: Option<&Asked<T>>,
@@ -88,7 +89,7 @@ fn page<T>(
 }
 
 /// A text with a mark, wrapped under itself.
-fn set(
+pub(super) fn set(
     lines: &mut Vec<Spans<'static>>,
     mark: &str,
     text: &str,

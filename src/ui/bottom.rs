@@ -123,6 +123,9 @@ fn offers(app: &App) -> Vec<Hint> {
         Some(Overlay::Doctor { .. }) => {
             vec![(A::Back, "close"), (A::Copy, "copy the name"), (A::Forward, "forward"), (A::Down, "scroll")]
         }
+        Some(Overlay::Access { .. }) => {
+            vec![(A::Back, "close"), (A::Copy, "copy the role"), (A::Retry, "ask again"), (A::Down, "scroll")]
+        }
         Some(Overlay::Missing { .. }) => {
             vec![(A::Back, "close"), (A::Restart, "restart them"), (A::Down, "scroll")]
         }

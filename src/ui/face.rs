@@ -135,7 +135,8 @@ pub(super) fn of_loads(pen: &mut Pen<'_>, app: &App, kind: Kind, summary: &Summa
         return Some(failure(pen, app, kind, failed));
     }
     if !summary.forbidden.is_empty() {
-        return Some(refusal(kind, &summary.forbidden));
+        let key = pen.look.key(Mode::Browse, Action::Access);
+        return Some(refusal(kind, &summary.forbidden).key(key, "what you may use, and the role to ask for"));
     }
     let arrived = summary.loading?;
     let so_far = if arrived > 0 { format!(" {arrived} so far") } else { String::new() };
@@ -143,7 +144,7 @@ pub(super) fn of_loads(pen: &mut Pen<'_>, app: &App, kind: Kind, summary: &Summa
 }
 
 /// Not allowed: which verb and resource where, in the API's own words, and what to ask for.
-pub(super) fn refusal(kind: Kind, entries: &[&LoadEntry]) -> Face {
+fn refusal(kind: Kind, entries: &[&LoadEntry]) -> Face {
     let first = entries.first();
     let (verb, message) = match first.map(|e| &e.load) {
         Some(Load::Forbidden { verb, message }) => (verb.to_string(), message.to_string()),
@@ -190,7 +191,12 @@ pub(super) fn list(pen: &mut Pen<'_>, app: &App, inner: Rect) {
         Face::new(Role::Info, Glyph::Info, format!("None {what} matches /{filter}"))
             .key(key, "remove the filter")
     } else if let Some(face) = of_loads(pen, app, kind, &summary) {
-        face
+        // What may not be seen here may be allowed elsewhere.
+        if summary.forbidden.is_empty() {
+            face
+        } else {
+            face.key(key(Action::Namespaces), "choose or type a namespace that you may see")
+        }
     } else {
         empty(pen, app, kind)
     };

@@ -9,7 +9,7 @@ use super::widgets::page;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
 use super::widgets::text::wrap;
-use super::{answers, confirm, detail, help, picker, sessions};
+use super::{access, answers, confirm, detail, help, picker, sessions};
 
 /// Draws one; the topmost is drawn last.
 pub(super) fn draw(pen: &mut Pen<'_>, app: &App, overlay: &Overlay, body: Rect) {
@@ -19,6 +19,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, overlay: &Overlay, body: Rect) 
         Overlay::Detail { offset } => detail::draw(pen, app, body, *offset),
         Overlay::Lookup { offset } => answers::lookup(pen, app, body, *offset),
         Overlay::Doctor { offset } => answers::doctor(pen, app, body, *offset),
+        Overlay::Access { offset } => access::draw(pen, app, body, *offset),
         Overlay::Sessions => sessions::draw(pen, app, body),
         Overlay::Confirm(confirm) => confirm::draw(pen, confirm, body),
         Overlay::Missing { offset } => detail::environment::missing(pen, app, body, *offset),

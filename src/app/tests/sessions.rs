@@ -74,6 +74,23 @@ fn one_key_starts_and_stops() {
 }
 
 #[test]
+fn one_that_may_not_be_or_ends_by_itself_is_told() {
+    let denied =
+        || ForwardState::Closed { why: "you have no right to create pods/portforward in default".into() };
+    for before in [None, Some(ForwardState::Opening)] {
+        let mut app = explorer();
+        press(&mut app, &[Action::Forward]);
+        running(&mut app, before.into_iter().map(|state| status(1, my_app(), state)).collect());
+        running(&mut app, vec![status(1, my_app(), denied())]);
+        let told = &app.notices.back().unwrap().text;
+        assert!(told.contains("no right to create pods/portforward"), "{told}");
+        app.notices.clear();
+        running(&mut app, vec![status(1, my_app(), denied())]);
+        assert!(app.notices.is_empty(), "once");
+    }
+}
+
+#[test]
 fn several_ports_are_asked_for_once() {
     let mut app = two_ports();
     assert!(press(&mut app, &[Action::Forward]).is_empty());

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 use std::convert::Infallible;
 use std::io;
@@ -39,6 +39,23 @@ pub(in crate::demo) fn answer(code: StatusCode, kind: &'static str, body: Body) 
 /// An answer of JSON.
 pub(in crate::demo) fn json(code: StatusCode, value: &serde_json::Value) -> Answer {
     answer(code, "application/json", whole(value.to_string()))
+}
+
+/// An answer of plain text that Go's `http.Error` writes: with a line break, and not to be taken for anything else.
+pub(in crate::demo) fn plain_error(code: StatusCode, words: &str) -> Answer {
+    let mut answer = text(code, format!("{words}\n"));
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+/// Marks an answer that a node gives and the API server only passes on: it says nothing about caches.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::demo) struct FromNode;
+
+/// Marks it.
+pub(in crate::demo) fn from_node(mut answer: Answer) -> Answer {
+    answer.extensions_mut().insert(FromNode);
+    answer
 }
 
 /// An answer of plain text.

@@ -52,7 +52,7 @@ pub(super) fn groups() -> Answer {
 /// `/apis/GROUP`.
 pub(super) fn one_group(name: &str) -> Result<Answer, Refusal> {
     if !GROUPS.contains(&name) {
-        return Err(Refusal::no_such_path());
+        return Err(Refusal::no_such_kind());
     }
     let mut one = object!({"kind": "APIGroup", "apiVersion": "v1"});
     if let (Some(one), Value::Object(group)) = (one.as_object_mut(), group(name)) {
@@ -80,7 +80,7 @@ pub(super) fn resources(group: &str) -> Result<Answer, Refusal> {
         }));
     }
     if list.is_empty() {
-        return Err(Refusal::no_such_path());
+        return Err(Refusal::no_such_kind());
     }
     let version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
     Ok(json(

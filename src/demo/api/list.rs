@@ -20,6 +20,10 @@ use std::sync::Arc;
 
 /// About how many bytes of a list are put together at a time.
 const PIECE: usize = 256 * 1024;
+/// The options of lists and watches, as refusals name them.
+const OPTIONS: &str = "ListOptions";
+/// How `resourceVersion` is meant.
+pub(in crate::demo) const MATCH: &str = "resourceVersionMatch";
 
 /// What a list has come down to, before it is written.
 #[derive(Debug)]
@@ -44,11 +48,21 @@ pub(in crate::demo) fn version(query: &Query) -> Result<Option<u64>, Refusal> {
     if text.is_empty() {
         return Ok(None);
     }
+    // A list wraps the error, a watch passes it on as nobody's fault.
     text.parse().map(Some).map_err(|_| {
-        Refusal::bad_request(format!(
-            "resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: invalid syntax"
-        ))
+        let why =
+            format!("resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax");
+        if query.on("watch") {
+            Refusal::unforeseen(why)
+        } else {
+            Refusal::bad_request(format!("invalid resource version: {why}"))
+        }
     })
+}
+
+/// 422 for a `resourceVersionMatch` that is not allowed here.
+pub(in crate::demo) fn match_forbidden(why: &str) -> Refusal {
+    Refusal::options(OPTIONS, MATCH, "FieldValueForbidden", format!("Forbidden: {why}"))
 }
 
 /// Finds out what to list.
@@ -59,6 +73,7 @@ pub(in crate::demo) fn choose(store: &mut Store, target: &Target, query: &Query)
         query.number("limit")?.filter(|limit| *limit > 0).and_then(|limit| usize::try_from(limit).ok());
     let asked = version(query)?;
     let token = query.get("continue");
+    check_options(query, asked)?;
     let (at, after) = if token.is_empty() {
         (check_version(store, asked, query)?, None)
     } else {
@@ -98,25 +113,36 @@ pub(in crate::demo) fn choose(store: &mut Store, target: &Target, query: &Query)
     Ok(Listing { version: at, objects, next, remaining })
 }
 
+/// Options that exclude each other (apimachinery: `ValidateListOptions`).
+fn check_options(query: &Query, asked: Option<u64>) -> Result<(), Refusal> {
+    if !query.get("sendInitialEvents").is_empty() {
+        let why = "Forbidden: sendInitialEvents is forbidden for list";
+        return Err(Refusal::options(OPTIONS, "sendInitialEvents", "FieldValueForbidden", why));
+    }
+    match (query.get(MATCH), asked) {
+        ("", _) => Ok(()),
+        (_, None) => {
+            Err(match_forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        }
+        _ if !query.get("continue").is_empty() => {
+            Err(match_forbidden("resourceVersionMatch is forbidden when continue is provided"))
+        }
+        ("Exact", Some(0)) => {
+            Err(match_forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
+        }
+        ("Exact" | "NotOlderThan", _) => Ok(()),
+        (other, _) => {
+            let why = format!(
+                "Unsupported value: \"{other}\": supported values: \"Exact\", \"NotOlderThan\", \"\""
+            );
+            Err(Refusal::options(OPTIONS, MATCH, "FieldValueNotSupported", why))
+        }
+    }
+}
+
 /// The revision that a first page is of.
 fn check_version(store: &Store, asked: Option<u64>, query: &Query) -> Result<u64, Refusal> {
-    let exact = match (query.get("resourceVersionMatch"), asked) {
-        ("", _) | ("NotOlderThan", Some(_)) => false,
-        ("Exact", Some(version)) if version > 0 => true,
-        ("Exact", Some(_)) => {
-            return Err(Refusal::invalid(
-                "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
-            ));
-        }
-        ("Exact" | "NotOlderThan", None) => {
-            return Err(Refusal::invalid(
-                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
-            ));
-        }
-        (other, _) => {
-            return Err(Refusal::invalid(format!("resourceVersionMatch: Unsupported value: \"{other}\"")));
-        }
-    };
+    let exact = query.get(MATCH) == "Exact";
     let current = store.revision();
     match asked {
         Some(version) if version > current => Err(Refusal::from_the_future(version, current)),
@@ -131,16 +157,19 @@ fn write_token(version: u64, last: &Object) -> String {
 }
 
 fn read_token(token: &str) -> Result<(u64, (String, String)), Refusal> {
-    let decoded = URL_SAFE_NO_PAD.decode(token).ok();
-    let value: Option<Value> = decoded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let broken =
+        |why: &str| Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+    let decoded = URL_SAFE_NO_PAD.decode(token);
+    let decoded = decoded.map_err(|_| broken("illegal base64 data at input byte 0"))?;
+    let value: Option<Value> = serde_json::from_slice(&decoded).ok();
     let read = |value: &Value| {
         let start = |at: usize| value["start"][at].as_str().map(str::to_owned);
         Some((value["rv"].as_u64()?, (start(0)?, start(1)?)))
     };
-    value
-        .as_ref()
-        .and_then(read)
-        .ok_or_else(|| Refusal::bad_request("continue key is not valid: the token is broken"))
+    value.as_ref().and_then(read).ok_or_else(|| {
+        let first = decoded.first().map_or(' ', |byte| char::from(*byte));
+        broken(&format!("invalid character '{first}' looking for beginning of value"))
+    })
 }
 
 impl Listing {

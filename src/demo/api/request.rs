@@ -1,7 +1,7 @@
 //! What a request means: path, query and verb, as apiserver's `RequestInfo` reads them.
 
 use super::status::Refusal;
-use crate::demo::resource::Resource;
+use crate::demo::resource::{GROUPS, Resource};
 use hyper::Method;
 use hyper::header::{ACCEPT, HeaderMap};
 
@@ -23,6 +23,8 @@ pub(in crate::demo) enum Route {
     Objects(Target),
     /// `selfsubjectaccessreviews` or `selfsubjectrulesreviews`.
     Review(String),
+    /// Nothing of that name in a group that is served.
+    NoSuchKind,
     Unknown,
 }
 
@@ -48,11 +50,13 @@ pub(in crate::demo) fn route(path: &str) -> Route {
         ["api"] => Route::CoreVersions,
         ["api", "v1"] => Route::Resources(String::new()),
         ["apis"] => Route::Groups,
+        ["apis", group, ..] if !GROUPS.contains(group) => Route::Unknown,
         ["apis", group] => Route::Group((*group).to_owned()),
         ["apis", group, "v1"] => Route::Resources((*group).to_owned()),
         ["apis", "authorization.k8s.io", "v1", review] => Route::Review((*review).to_owned()),
         ["api", "v1", rest @ ..] => objects("", rest, path),
         ["apis", group, "v1", rest @ ..] => objects(group, rest, path),
+        ["api" | "apis", ..] => Route::NoSuchKind,
         _ => Route::Unknown,
     }
 }
@@ -67,15 +71,15 @@ fn objects(group: &str, parts: &[&str], path: &str) -> Route {
         _ => (None, parts),
     };
     let Some(resource) = parts.first().and_then(|plural| Resource::by_path(group, plural)) else {
-        return Route::Unknown;
+        return Route::NoSuchKind;
     };
     if namespace.is_some() && !resource.info().namespaced {
-        return Route::Unknown;
+        return Route::NoSuchKind;
     }
     let sub = parts.get(2).map(|part| (*part).to_owned());
     let rest = match sub.as_deref() {
         Some("proxy") => after_proxy(path),
-        _ if parts.len() > 3 => return Route::Unknown,
+        _ if parts.len() > 3 => return Route::NoSuchKind,
         _ => None,
     };
     Route::Objects(Target { resource, namespace, name: parts.get(1).map(|name| decode(name)), sub, rest })
@@ -120,7 +124,7 @@ impl Query {
         match self.get(key) {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| {
-                Refusal::bad_request(format!("Invalid value: \"{text}\": {key} must be a number"))
+                Refusal::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"))
             }),
         }
     }
@@ -222,8 +226,12 @@ mod tests {
         assert_eq!((namespace.resource, namespace.name.as_deref()), (Resource::Namespaces, Some("shop")));
         let slices = target("/apis/discovery.k8s.io/v1/namespaces/a/endpointslices");
         assert_eq!(slices.resource, Resource::EndpointSlices);
-        assert_eq!(route("/api/v1/namespaces/a/nodes"), Route::Unknown);
-        assert_eq!(route("/api/v1/secretz"), Route::Unknown);
+        for path in ["/api/v1/namespaces/a/nodes", "/api/v1/secretz", "/api/v2/pods", "/apis/apps/v2"] {
+            assert_eq!(route(path), Route::NoSuchKind, "{path}");
+        }
+        for path in ["/nope", "/apis/nothing.example", "/apis/nothing.example/v1/x"] {
+            assert_eq!(route(path), Route::Unknown, "{path}");
+        }
         assert_eq!(route("/apis/apps/v1"), Route::Resources("apps".to_owned()));
     }
 

@@ -7,6 +7,7 @@
 use super::faults::{Faults, Scope};
 use super::request::Target;
 use super::status::Refusal;
+use hyper::Method;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Value, json};
 
@@ -109,6 +110,28 @@ impl User {
         )
     }
 
+    /// The refusal to do anything but post a review of this kind.
+    pub(in crate::demo) fn no_other_review(self, kind: &str, method: &Method) -> Refusal {
+        if self == Self::Admin {
+            return Refusal::not_allowed();
+        }
+        let verb = match *method {
+            Method::PUT => "update",
+            Method::PATCH => "patch",
+            Method::DELETE => "deletecollection",
+            _ => "list",
+        };
+        Refusal::forbidden_kind(
+            "authorization.k8s.io",
+            kind,
+            format!(
+                "{kind}.authorization.k8s.io is forbidden: User \"{}\" cannot {verb} resource \"{kind}\" in API group \
+                 \"authorization.k8s.io\" at the cluster scope",
+                self.name(),
+            ),
+        )
+    }
+
     /// Why it is allowed, in the words of the RBAC authorizer; nothing where it is not (kube-apiserver: `rbac.go`).
     fn reason(self, what: &Attributes) -> String {
         match self {
@@ -149,12 +172,25 @@ impl User {
     }
 
     /// Answers a review that was posted; `None` when nobody serves this kind of review.
-    pub(in crate::demo) fn review(self, kind: &str, posted: &Value, faults: &Faults) -> Option<Value> {
+    pub(in crate::demo) fn review(
+        self,
+        kind: &str,
+        posted: &Value,
+        faults: &Faults,
+    ) -> Result<Option<Value>, Refusal> {
         let text = |path: &str| {
             let asked = posted.pointer(path).and_then(Value::as_str);
             asked.unwrap_or_default().to_owned()
         };
         let (kind, status) = match kind {
+            "selfsubjectaccessreviews" if posted.pointer("/spec/resourceAttributes").is_none() => {
+                return Err(Refusal::invalid(
+                    ("authorization.k8s.io", "", ""),
+                    "spec.resourceAttributes",
+                    "FieldValueInvalid",
+                    "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
+                ));
+            }
             "selfsubjectaccessreviews" => {
                 let what = Attributes {
                     verb: text("/spec/resourceAttributes/verb"),
@@ -179,15 +215,15 @@ impl User {
                     "incomplete": false,
                 }),
             ),
-            _ => return None,
+            _ => return Ok(None),
         };
-        Some(json!({
+        Ok(Some(json!({
             "kind": kind,
             "apiVersion": "authorization.k8s.io/v1",
-            "metadata": {"creationTimestamp": null},
+            "metadata": {},
             "spec": posted.get("spec").cloned().unwrap_or_default(),
             "status": status,
-        }))
+        })))
     }
 }
 
@@ -251,8 +287,11 @@ mod tests {
     #[test]
     fn a_review_says_what_a_request_would() {
         let posted = json!({"spec": {"resourceAttributes": {"verb": "list", "resource": "services", "namespace": "shop"}}});
-        let answer = User::Viewer.review("selfsubjectaccessreviews", &posted, &Faults::default()).unwrap();
+        let ask = |user: User, kind: &str, posted: &Value| user.review(kind, posted, &Faults::default());
+        let answer = ask(User::Viewer, "selfsubjectaccessreviews", &posted).unwrap().unwrap();
         assert_eq!(answer["status"]["allowed"], true);
-        assert!(User::Admin.review("tokenreviews", &posted, &Faults::default()).is_none());
+        assert!(ask(User::Admin, "tokenreviews", &posted).unwrap().is_none());
+        let nothing = json!({"spec": {}});
+        assert_eq!(ask(User::Admin, "selfsubjectaccessreviews", &nothing).unwrap_err().code, 422);
     }
 }

@@ -1,6 +1,6 @@
 //! The listener and the way of a request through it.
 
-use super::body::{Answer, Body, answer, json, text, whole};
+use super::body::{Answer, Body, FromNode, answer, json, plain_error, text, whole};
 use super::faults::{Failure, Faults, Scope};
 use super::request::{Query, Route, Target, View, route, verb, view};
 use super::rights::{Attributes, User};
@@ -12,7 +12,7 @@ use crate::demo::stream::session::Forwarding;
 use crate::demo::world::World;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -126,7 +126,9 @@ async fn respond(request: Request<Incoming>, shared: &Arc<Shared>, of_port: User
     let head = request.method() == Method::HEAD;
     let result = dispatch(request, shared, of_port).await;
     let mut answer = result.unwrap_or_else(|refusal| refusal.answer());
-    answer.headers_mut().insert("cache-control", HeaderValue::from_static("no-cache, private"));
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS && answer.extensions().get::<FromNode>().is_none() {
+        answer.headers_mut().insert("cache-control", HeaderValue::from_static("no-cache, private"));
+    }
     if head {
         *answer.body_mut() = whole("");
     }
@@ -190,7 +192,7 @@ async fn dispatch(
             return Err(asked.user.no_review(&kind));
         }
         (Route::Review(kind), _) => review(request, shared, &asked, &kind).await,
-        (other, _) => plain(request.method(), &other),
+        (other, _) => plain(&request, &other),
     };
     match fault {
         Some(fault) => answer.map(|answer| answer.map(|body: Body| fault.spoil(body))),
@@ -198,19 +200,33 @@ async fn dispatch(
     }
 }
 
-fn plain(method: &Method, route: &Route) -> Result<Answer, Refusal> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return Err(Refusal::not_allowed());
+fn plain(request: &Request<Incoming>, route: &Route) -> Result<Answer, Refusal> {
+    match (route, request.method()) {
+        (Route::Unknown, _) => return Ok(plain_error(StatusCode::NOT_FOUND, "404 page not found")),
+        (Route::NoSuchKind, _) => return Err(Refusal::no_such_kind()),
+        (Route::Health, &Method::HEAD) | (_, &Method::GET) => {}
+        // The API server routes no HEAD.
+        _ => return Err(Refusal::not_allowed()),
     }
     Ok(match route {
         Route::Version => discovery::version(),
-        Route::Health => text(StatusCode::OK, "ok"),
-        Route::CoreVersions => discovery::core_versions("127.0.0.1"),
+        Route::Health => nosniff(text(StatusCode::OK, "ok")),
+        Route::CoreVersions => {
+            let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+            discovery::core_versions(host.unwrap_or_default())
+        }
         Route::Groups => discovery::groups(),
         Route::Group(name) => discovery::one_group(name)?,
         Route::Resources(group) => discovery::resources(group)?,
-        Route::Objects(_) | Route::Review(_) | Route::Unknown => return Err(Refusal::no_such_path()),
+        Route::Objects(_) | Route::Review(_) | Route::Unknown | Route::NoSuchKind => {
+            return Err(Refusal::no_such_kind());
+        }
     })
+}
+
+fn nosniff(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
 }
 
 async fn review(
@@ -220,14 +236,14 @@ async fn review(
     kind: &str,
 ) -> Result<Answer, Refusal> {
     if request.method() != Method::POST {
-        return Err(Refusal::not_allowed());
+        return Err(asked.user.no_other_review(kind, request.method()));
     }
     let body = read(request).await?;
     let posted = match protobuf::review(&body) {
         Some(posted) => posted,
         None => serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(error.to_string()))?,
     };
-    let answer = asked.user.review(kind, &posted, &shared.faults).ok_or_else(Refusal::no_such_path)?;
+    let answer = asked.user.review(kind, &posted, &shared.faults)?.ok_or_else(Refusal::no_such_kind)?;
     Ok(json(StatusCode::CREATED, &answer))
 }
 
@@ -247,6 +263,9 @@ async fn objects(
     gone: bool,
 ) -> Result<Answer, Refusal> {
     let query = &asked.query;
+    if request.method() == Method::HEAD && target.sub.as_deref() != Some("proxy") {
+        return Err(Refusal::not_allowed());
+    }
     match (verb, target.sub.as_deref()) {
         ("list" | "watch", _) => {
             let view = view(request.headers())?;

@@ -3,7 +3,7 @@
 //! Sources: Kubernetes API concepts, "Efficient detection of changes", "Watch bookmarks", "Streaming lists".
 
 use super::body::{Answer, answer, pieces};
-use super::list::{selector, version};
+use super::list::{MATCH, match_forbidden, selector, version};
 use super::request::{Query, Target, View};
 use super::server::Shared;
 use super::status::Refusal;
@@ -54,16 +54,15 @@ pub(in crate::demo) fn start(
     let life = query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFE);
     let from = version(query)?;
     let initial = query.on("sendInitialEvents");
-    let matching = query.get("resourceVersionMatch");
+    let matching = query.get(MATCH);
     if !query.get("sendInitialEvents").is_empty() && matching != "NotOlderThan" {
-        return Err(options_are_invalid(
+        return Err(match_forbidden(
             "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
         ));
     }
     if query.get("sendInitialEvents").is_empty() && !matching.is_empty() {
-        return Err(options_are_invalid(
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ));
+        let why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+        return Err(match_forbidden(why));
     }
     let mut watch = Watch {
         shared: Arc::clone(shared),
@@ -107,10 +106,29 @@ pub(in crate::demo) fn start(
     Ok(answer(StatusCode::OK, "application/json", pieces(stream)))
 }
 
-fn options_are_invalid(why: &str) -> Refusal {
-    Refusal::invalid(format!(
-        "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: {why}"
-    ))
+/// What an object of a kind has that has nothing: fields that are written even so.
+fn empty(resource: Resource) -> Value {
+    let template = json!({"metadata": {}, "spec": {"containers": null}});
+    match resource {
+        Resource::Namespaces => json!({"spec": {}, "status": {}}),
+        Resource::Services => json!({"spec": {}, "status": {"loadBalancer": {}}}),
+        Resource::Pods => json!({"spec": {"containers": null}, "status": {}}),
+        Resource::EndpointSlices => json!({"addressType": "", "endpoints": null, "ports": null}),
+        Resource::Deployments => json!({
+            "spec": {"replicas": 0, "selector": null, "template": template, "strategy": {}}, "status": {},
+        }),
+        Resource::ReplicaSets => json!({
+            "spec": {"replicas": 0, "selector": null, "template": template}, "status": {"replicas": 0},
+        }),
+        Resource::StatefulSets => json!({
+            "spec": {
+                "replicas": 0, "selector": null, "template": template, "serviceName": "", "updateStrategy": {},
+            },
+            "status": {"replicas": 0, "availableReplicas": 0},
+        }),
+        Resource::NetworkPolicies => json!({"spec": {"podSelector": {}}}),
+        _ => json!({}),
+    }
 }
 
 impl Watch {
@@ -194,14 +212,21 @@ impl Watch {
     }
 
     fn bookmark(&mut self, annotation: Option<(&str, &str)>) {
-        let mut metadata = json!({"resourceVersion": self.told.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": self.told.to_string()});
         if let Some((key, value)) = annotation {
             metadata["annotations"] = json!({key: value});
         }
         let object = match self.view {
-            View::Plain => json!({
-                "kind": self.resource.info().kind, "apiVersion": self.resource.api_version(), "metadata": metadata,
-            }),
+            View::Plain => {
+                let mut object = json!({
+                    "kind": self.resource.info().kind, "apiVersion": self.resource.api_version(),
+                    "metadata": metadata,
+                });
+                if let (Some(object), Value::Object(empty)) = (object.as_object_mut(), empty(self.resource)) {
+                    object.extend(empty);
+                }
+                object
+            }
             View::Metadata => json!({
                 "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
             }),

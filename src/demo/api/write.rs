@@ -18,20 +18,26 @@ pub(in crate::demo) fn delete(
     query: &Query,
     body: &[u8],
 ) -> Result<Answer, Refusal> {
-    let (Resource::Pods, Some(name)) = (target.resource, target.name.as_deref()) else {
-        return Err(Refusal::not_allowed());
-    };
     let namespace = target.namespace.as_deref().unwrap_or_default();
+    let (Resource::Pods, Some(name)) = (target.resource, target.name.as_deref()) else {
+        let name = target.name.as_deref().unwrap_or_default();
+        let there = shared.world().store.get(target.resource, namespace, name).is_some();
+        // A real server would delete it; the demo keeps everything but pods.
+        return Err(if there { Refusal::not_allowed() } else { Refusal::not_found(target.resource, name) });
+    };
+    check_dry_run("DeleteOptions", query)?;
     let options: Value = serde_json::from_slice(body).unwrap_or_default();
     let mut world = shared.world();
     let pod = world
         .store
         .get(Resource::Pods, namespace, name)
         .ok_or_else(|| Refusal::not_found(Resource::Pods, name))?;
-    if let Some(wanted) = options.pointer("/preconditions/uid").and_then(Value::as_str)
-        && pod.value().pointer("/metadata/uid").and_then(Value::as_str) != Some(wanted)
-    {
-        return Err(Refusal::conflict(Resource::Pods, name));
+    if let Some(wanted) = options.pointer("/preconditions/uid").and_then(Value::as_str) {
+        let value = pod.value();
+        let found = value.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+        if found != wanted {
+            return Err(Refusal::another_object(Resource::Pods, name, wanted, found));
+        }
     }
     let dry = query.get("dryRun") == "All" || options["dryRun"][0] == "All";
     let last = if dry {
@@ -57,20 +63,21 @@ pub(in crate::demo) fn patch(
     let scaling = match target.sub.as_deref() {
         None => false,
         Some("scale") => true,
-        Some(_) => return Err(Refusal::no_such_path()),
+        Some(_) => return Err(Refusal::no_such_kind()),
     };
     if !resource.patchable() || (scaling && resource == Resource::DaemonSets) {
         return Err(Refusal::not_allowed());
     }
     let kind = kind.split(';').next().unwrap_or_default();
     if !PATCH_TYPES.contains(&kind) {
-        return Err(Refusal::unsupported_media(format!(
-            "the body of the request was in an unknown format - accepted media types include: {}",
-            PATCH_TYPES.join(", ")
-        )));
+        return Err(Refusal::unsupported_media());
     }
-    let patch: Value =
-        serde_json::from_slice(body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+    check_dry_run("PatchOptions", query)?;
+    let patch: Value = serde_json::from_slice(body).map_err(|error| {
+        let words =
+            if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
+        Refusal::bad_request(format!("error decoding patch: {words}"))
+    })?;
     let namespace = target.namespace.as_deref().unwrap_or_default();
     let mut world = shared.world();
     let old = world.store.get(resource, namespace, name).ok_or_else(|| Refusal::not_found(resource, name))?;
@@ -134,21 +141,45 @@ fn merge(value: &mut Value, patch: &Value) {
     }
 }
 
+/// The only value that `dryRun` can have.
+fn check_dry_run(options: &str, query: &Query) -> Result<(), Refusal> {
+    match query.get("dryRun") {
+        "" | "All" => Ok(()),
+        other => {
+            let why = format!("Unsupported value: [\"{other}\"]: supported values: \"All\"");
+            Err(Refusal::options(options, "dryRun", "FieldValueNotSupported", why))
+        }
+    }
+}
+
 /// What the API server would refuse to store.
 fn check(resource: Resource, name: &str, old: &Value, new: &Value) -> Result<(), Refusal> {
-    let invalid = |why: &str| {
-        Err(Refusal::invalid(format!("{}.apps \"{name}\" is invalid: {why}", resource.info().kind)))
+    let invalid = |field: &str, why: String| {
+        let about = (resource.info().group, resource.info().kind, name);
+        Err(Refusal::invalid(about, field, "FieldValueInvalid", format!("Invalid value: {why}")))
     };
-    if new["metadata"]["name"] != old["metadata"]["name"] {
-        return invalid("metadata.name: Invalid value: field is immutable");
+    let (changed, metadata) = (&new["metadata"], &old["metadata"]);
+    if changed["name"] != metadata["name"] {
+        return Err(Refusal::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({name})",
+            changed["name"].as_str().unwrap_or_default()
+        )));
+    }
+    if changed["uid"] != metadata["uid"] {
+        return invalid("metadata.uid", format!("{}: field is immutable", changed["uid"]));
     }
     if new["spec"]["selector"] != old["spec"]["selector"] {
-        return invalid("spec.selector: Invalid value: field is immutable");
+        return invalid("spec.selector", format!("{}: field is immutable", new["spec"]["selector"]));
     }
-    if resource != Resource::DaemonSets
-        && new["spec"]["replicas"].as_u64().is_none_or(|replicas| replicas > 50)
-    {
-        return invalid("spec.replicas: Invalid value: must be from 0 to 50 in the demo");
+    if resource == Resource::DaemonSets {
+        return Ok(());
+    }
+    let replicas = &new["spec"]["replicas"];
+    if replicas.as_i64().is_some_and(|replicas| replicas < 0) {
+        return invalid("spec.replicas", format!("{replicas}: must be greater than or equal to 0"));
+    }
+    if replicas.as_u64().is_none_or(|replicas| replicas > 50) {
+        return invalid("spec.replicas", format!("{replicas}: must be from 0 to 50 in the demo"));
     }
     Ok(())
 }

@@ -23,9 +23,9 @@ pub(in crate::demo) fn run(world: &World, pod: &Value, container: &Value, comman
     let done = |stdout: String| Output { stdout, ..Output::default() };
     let environment = || variables(world, pod, container);
     // Images of one static program: no shell, no tools.
-    if container["image"].as_str().is_some_and(|image| image.contains("coredns")) && command[0] != "/coredns"
-    {
-        return not_found(command[0]);
+    let program = command.first().copied().unwrap_or_default();
+    if container["image"].as_str().is_some_and(|image| image.contains("coredns")) && program != "/coredns" {
+        return not_found(program);
     }
     match command {
         ["sh" | "/bin/sh", "-c", line] => {

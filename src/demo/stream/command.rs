@@ -3,7 +3,7 @@
 //! Source: apimachinery `pkg/util/remotecommand/constants.go`; version 5 adds that the client can close a channel.
 
 use super::channels::message;
-use super::upgrade::{Duplex, agree, choose, run};
+use super::upgrade::{Choice, Duplex, agree, choose, run};
 use super::{container, pod};
 use crate::demo::api::body::Answer;
 use crate::demo::api::request::{Query, Target};
@@ -41,10 +41,11 @@ pub(super) fn start(
         )));
     }
     let command: Vec<&str> = query.all("command").collect();
-    if command.is_empty() {
-        return Err(Refusal::bad_request("you must specify at least 1 command for the container"));
-    }
-    let wanted = choose(&request, &["v5.channel.k8s.io", "v4.channel.k8s.io"], false)?;
+    let wanted = match choose(&request, &["v5.channel.k8s.io", "v4.channel.k8s.io"], None) {
+        Choice::Agreed(wanted) => wanted,
+        choice => return choice.refused(),
+    };
+    // Without a command the runtime is asked to start nothing, and says so in the stream.
     let output = exec::run(&shared.world(), &pod, container, &command);
     let (answer, upgrade) = agree(request, &wanted, "");
     shared.spawn(run(upgrade, wanted, move |duplex| tell(duplex, output)));

@@ -1,14 +1,14 @@
 //! Port-forward: which protocol, and what is behind a port.
 
 use super::session::{Forwarding, Session};
-use super::upgrade::{Wanted, agree, choose, run};
+use super::upgrade::{Choice, Wanted, agree, choose, run};
 use super::{channels, place, pod};
-use crate::demo::api::body::Answer;
+use crate::demo::api::body::{Answer, from_node, text};
 use crate::demo::api::request::{Query, Target};
 use crate::demo::api::server::Shared;
 use crate::demo::api::status::Refusal;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
 use std::sync::Arc;
 
 /// SPDY frames in WebSocket messages.
@@ -42,7 +42,13 @@ pub(super) fn start(
         )));
     }
     let old = shared.forwarding == Forwarding::Old;
-    let wanted = choose(&request, if old { &[CHANNELS] } else { &[TUNNEL, CHANNELS] }, true)?;
+    let offered: &[&'static str] = if old { &[CHANNELS] } else { &[TUNNEL, CHANNELS] };
+    let wanted = match choose(&request, offered, Some(STREAMS)) {
+        Choice::Agreed(wanted) => wanted,
+        // The node takes whatever it does not know for the oldest protocol, which names the ports in the query.
+        Choice::NoneInCommon(None) if ports(query)?.is_empty() => return Ok(no_ports()),
+        choice => return choice.refused(),
+    };
     let destination =
         Destination { shared: Arc::clone(shared), namespace: namespace.to_owned(), pod: name.to_owned() };
     let traits = if old { Forwarding::Kind } else { shared.forwarding };
@@ -50,6 +56,9 @@ pub(super) fn start(
         Wanted::WebSocket(CHANNELS) => ports(query)?,
         _ => Vec::new(),
     };
+    if matches!(wanted, Wanted::WebSocket(CHANNELS)) && ports.is_empty() {
+        return Ok(no_ports());
+    }
     let (answer, upgrade) = agree(request, &wanted, STREAMS);
     let channels = matches!(wanted, Wanted::WebSocket(CHANNELS));
     shared.spawn(run(upgrade, wanted, move |duplex| async move {
@@ -69,14 +78,14 @@ fn ports(query: &Query) -> Result<Vec<u16>, Refusal> {
         .map(|text| match text.parse() {
             Ok(port) if port > 0 => Ok(port),
             _ => Err(Refusal::bad_request(format!(
-                "query parameter \"ports\" must be a port number: {text:?}"
+                "cannot convert to []int32: strconv.ParseUint: parsing \"{text}\": invalid syntax"
             ))),
         })
         .collect();
-    let ports = ports?;
-    if ports.is_empty() {
-        Err(Refusal::bad_request("query parameter \"ports\" is required"))
-    } else {
-        Ok(ports)
-    }
+    ports
+}
+
+/// What a node says to the oldest protocol without ports.
+fn no_ports() -> Answer {
+    from_node(text(StatusCode::BAD_REQUEST, "query parameter \"port\" is required"))
 }

@@ -58,13 +58,8 @@ pub(super) async fn pass(
         _ => in_pod(shared, namespace, &named)?,
     };
     if named.scheme == "https" {
-        return Err(unreachable(
-            shared,
-            namespace,
-            &pod,
-            port,
-            "tls: first record does not look like a TLS handshake",
-        ));
+        let why = "tls: first record does not look like a TLS handshake";
+        return Err(Refusal::unavailable(format!("error trying to reach service: {why}")));
     }
     let refused = |_| unreachable(shared, namespace, &pod, port, "connect: connection refused");
     let stream = inside::connect(shared, namespace, &pod, port).map_err(refused)?;
@@ -127,7 +122,8 @@ fn behind_service(shared: &Shared, namespace: &str, named: &Named) -> Result<(St
     let world = shared.world();
     let service = world.store.get(Resource::Services, namespace, &named.name);
     let service = service.ok_or_else(|| Refusal::not_found(Resource::Services, &named.name))?.value();
-    let none = || Refusal::unavailable(format!("no endpoints available for service \"{}\"", named.name));
+    let none = |of: &str| Refusal::unavailable(format!("no endpoints available for service \"{of}\""));
+    let mut any = false;
     // A number is a port of the Service, and from then on its name counts.
     let port = if let Ok(asked) = named.port.parse::<u16>() {
         let ports = service["spec"]["ports"].as_array().into_iter().flatten();
@@ -147,6 +143,7 @@ fn behind_service(shared: &Shared, namespace: &str, named: &Named) -> Result<(St
     for slice in slices.filter(|slice| slice.labels.contains(&label)) {
         let slice = slice.value();
         let ports = slice["ports"].as_array().into_iter().flatten();
+        any |= slice["endpoints"].as_array().is_some_and(|all| !all.is_empty());
         let Some(target) = ports
             .into_iter()
             .find(|one| one["name"].as_str().unwrap_or_default() == port)
@@ -163,7 +160,10 @@ fn behind_service(shared: &Shared, namespace: &str, named: &Named) -> Result<(St
             return Ok((pods[at].to_owned(), target));
         }
     }
-    Err(none())
+    // Where there are endpoints and no such port, the server names all that it was asked for.
+    let asked = [&named.scheme, &named.name, &named.port];
+    let parts: Vec<&str> = asked.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    Err(if any { none(&parts.join(":")) } else { none(&named.name) })
 }
 
 /// The port of a pod: a number, or the first that it declares.

@@ -1,6 +1,6 @@
 //! From HTTP to something else: which protocol is spoken, and the connection as frames in and out.
 
-use crate::demo::api::body::{Answer, whole};
+use crate::demo::api::body::{Answer, from_node, plain_error, whole};
 use crate::demo::api::status::Refusal;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -35,13 +35,41 @@ pub(super) struct Duplex {
     pub(super) to: mpsc::Sender<Bytes>,
 }
 
+/// What came of the talk about protocols.
+#[derive(Debug)]
+pub(super) enum Choice {
+    Agreed(Wanted),
+    /// A WebSocket whose sub-protocols nobody knows; or SPDY whose streams nobody knows: the refusal.
+    NoneInCommon(Option<String>),
+    /// Something else than an upgrade that is served.
+    Refused(Refusal),
+}
+
+impl Choice {
+    /// The answer to a choice that is none.
+    pub(super) fn refused(self) -> Result<Answer, Refusal> {
+        match self {
+            Self::Agreed(_) => Err(Refusal::internal("unable to upgrade connection")),
+            Self::Refused(refusal) => Err(refusal),
+            Self::NoneInCommon(Some(words)) => Ok(from_node(plain_error(StatusCode::FORBIDDEN, &words))),
+            // golang.org/x/net/websocket: a failed handshake.
+            Self::NoneInCommon(None) => {
+                let mut answer = Response::new(whole(""));
+                *answer.status_mut() = StatusCode::FORBIDDEN;
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                Ok(from_node(answer))
+            }
+        }
+    }
+}
+
 /// Chooses the protocol. `offered` are the sub-protocols of the path, the preferred ones of a client come first in its
-/// own list.
+/// own list; `streams` is the version of the streams where bare SPDY is served.
 pub(super) fn choose(
     request: &Request<Incoming>,
     offered: &[&'static str],
-    spdy: bool,
-) -> Result<Wanted, Refusal> {
+    streams: Option<&'static str>,
+) -> Choice {
     let header = |name: &HeaderName| {
         request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     };
@@ -51,15 +79,22 @@ pub(super) fn choose(
             let asked = request.headers().get_all("sec-websocket-protocol").iter();
             let asked = asked.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
             let found = asked.map(str::trim).find_map(|name| offered.iter().find(|offer| **offer == name));
-            found.map(|protocol| Wanted::WebSocket(protocol)).ok_or_else(|| {
-                Refusal::bad_request(format!(
-                    "unable to upgrade: none of the sub-protocols is served: {offered:?}"
-                ))
-            })
+            found.map_or(Choice::NoneInCommon(None), |protocol| Choice::Agreed(Wanted::WebSocket(protocol)))
         }
-        "spdy/3.1" if spdy => Ok(Wanted::Spdy),
-        "" => Err(Refusal::bad_request("Upgrade request required")),
-        other => Err(Refusal::bad_request(format!("unable to upgrade: {other} is not served here"))),
+        "spdy/3.1" if streams.is_some() => {
+            let streams = streams.unwrap_or_default();
+            let asked = header(&HeaderName::from_static("x-stream-protocol-version"));
+            if asked.is_empty() || asked.split(',').any(|one| one.trim() == streams) {
+                return Choice::Agreed(Wanted::Spdy);
+            }
+            Choice::NoneInCommon(Some(format!(
+                "unable to upgrade: unable to negotiate protocol: client supports [{asked}], server accepts [{streams}]"
+            )))
+        }
+        "" => Choice::Refused(Refusal::bad_request("Upgrade request required")),
+        other => {
+            Choice::Refused(Refusal::bad_request(format!("unable to upgrade: {other} is not served here")))
+        }
     }
 }
 

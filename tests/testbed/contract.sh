@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The contract suite (tests/contract.rs) against the testbed: compiles, starts the cluster, runs both halves, stops it.
+# What stands behind the script's name goes to the suite: a filter, --nocapture, …
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+bed=tests/testbed/cluster.sh
+# Inside there is no network, and every byte of cargo's has to be there.
+cargo test --locked --test contract --no-run
+$bed stop
+$bed start
+trap '$bed stop' EXIT
+# What is asked for by environment variables reaches the suite as it is.
+$bed run env KDISCO_CONTRACT_KUBECONFIG="${KDISCO_TESTBED_RUN:-/tmp/kdisco-testbed}/admin.kubeconfig" \
+    KDISCO_CONTRACT_IMAGE=kdisco.test/box:1 cargo test --locked --offline --test contract -- "$@"
