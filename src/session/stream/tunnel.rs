@@ -67,6 +67,8 @@ struct State {
     /// When the last bytes came, and when the last stream ended.
     heard: u64,
     left: u64,
+    /// It may not have outlived a sleep of the computer: no new streams until it has answered.
+    doubtful: bool,
     /// No new streams; it is closed when the present ones have ended.
     retiring: bool,
     over: Option<Arc<str>>,
@@ -112,6 +114,7 @@ impl Tunnel {
         let worker = (0..5).any(|worker| state.health.usable(worker));
         state.over.is_none()
             && !state.retiring
+            && !state.doubtful
             && state.last < LAST_ID
             && match self.way {
                 Way::Channels => !state.used,
@@ -131,6 +134,11 @@ impl Tunnel {
 
     pub(super) fn is_over(&self) -> bool {
         lock(&self.state).over.is_some()
+    }
+
+    /// Gives it no new streams, or gives it some again.
+    pub(super) fn set_doubtful(&self, doubtful: bool) {
+        lock(&self.state).doubtful = doubtful;
     }
 
     /// Whether nothing is read because a local reader does not: silence says nothing then.
