@@ -247,7 +247,15 @@ async fn refused_with(failure: Failure, everything: bool) {
 
 #[tokio::test]
 async fn refusals_are_told_and_end() {
-    for failure in [Failure::InternalError, Failure::Unavailable, Failure::Unauthorized, Failure::Garbage] {
+    let all = [
+        Failure::InternalError,
+        Failure::Unavailable,
+        Failure::Unauthorized,
+        Failure::Garbage,
+        Failure::TooManyRequests(1),
+        Failure::BreakAfterBytes(100),
+    ];
+    for failure in all {
         refused_with(failure, true).await;
     }
 }

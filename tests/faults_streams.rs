@@ -276,14 +276,15 @@ async fn after_a_sleep_dead_connections_are_replaced_at_once() {
     assert_eq!(before.read_u8().await.unwrap(), b'b');
     relay.set(Way::Stalled);
     before.write_all(b"lost").await.unwrap();
-    tokio::task::yield_now().await;
-    tunnels.woke();
-    let ended = timeout(TRY, before.read_u8()).await.expect("it ends at once");
-    assert!(ended.is_err());
+    timeout(PATIENCE, relay.blocked(1)).await.unwrap();
     relay.set(Way::Clear);
+    tunnels.woke();
+    // Before it is known that the old one is dead, a new stream has a connection of its own.
     let mut after = tunnels.open("default", POD, 7).await.unwrap();
     after.write_all(b"c").await.unwrap();
     assert_eq!(timeout(TRY, after.read_u8()).await.unwrap().unwrap(), b'c');
+    let ended = timeout(TRY, before.read_u8()).await.expect("it ends soon");
+    assert!(ended.is_err());
 }
 
 /// Commands meet the fault and end, in time and with a reason; afterwards they work.
@@ -365,4 +366,35 @@ async fn live_dns_is_right_or_says_that_it_is_not_and_comes_back() {
         let good = async { while !right(&ask().await) {} };
         assert!(timeout(PATIENCE, good).await.is_ok(), "after {way:?}: {:?}", ask().await);
     }
+}
+
+/// The whole of it, with the times of earnest: watches, connections to pods, and the listener that stays.
+#[tokio::test]
+async fn a_forward_lives_through_a_restart_of_the_api_server() {
+    let demo = demo().await;
+    let relay = Faulty::before(address(&demo)).await;
+    let forwards = kdisco::runtime::forwards::Forwards::new(|| Timestamp::UNIX_EPOCH);
+    let spec = ForwardSpec::new(Target::service("default", "my-app"), PortWish::parse(":http").unwrap());
+    forwards.start(&client(&relay.url), spec);
+    let mut statuses = forwards.statuses();
+    let listens = statuses.wait_for(|list| list.iter().any(|s| s.ready > 0 && s.address().is_some()));
+    let local = timeout(PATIENCE, listens).await.unwrap().unwrap()[0].address().unwrap();
+    let page = async || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(local).await?;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await?;
+        Ok(page)
+    };
+    assert!(page().await.unwrap().contains("my-app pod "));
+    let before = relay.attempts();
+    relay.set(Way::Gone);
+    // Who connects meanwhile is served when the server is back: by the same listener, without a word to anybody.
+    let (served, ()) = tokio::join!(timeout(PATIENCE, page()), async {
+        timeout(PATIENCE, relay.tried(before + 4)).await.unwrap();
+        relay.set(Way::Clear);
+    });
+    assert!(served.unwrap().unwrap().contains("my-app pod "));
+    assert!(page().await.unwrap().contains("my-app pod "));
+    assert_eq!(forwards.statuses().borrow()[0].failed, 0);
 }

@@ -31,6 +31,9 @@ use stream::Ended;
 /// A server is left alone no longer than this, whatever its `Retry-After` says: a wrong one must not end a watch.
 const LONGEST_WISH: Duration = Duration::from_mins(10);
 
+/// A server that does not answer a small question as fast as this leaves what is shown in doubt.
+const PROMPT: Duration = Duration::from_secs(1);
+
 /// What is watched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
@@ -246,7 +249,13 @@ impl Watch {
             self.pause = self.shared.timing.backoff;
         }
         if ended == Ended::Silent {
-            self.probe().await?;
+            match tokio::time::timeout(PROMPT, self.probe()).await {
+                Ok(result) => result?,
+                Err(_) => {
+                    self.doubt(&ApiError::timeout("cannot watch", self.shared.timing.silent)).await?;
+                    self.probe().await?;
+                }
+            }
             self.compare_clusters().await?;
         }
         Ok(())

@@ -44,6 +44,7 @@ struct Shared {
     news: Notify,
     open: AtomicUsize,
     attempts: AtomicUsize,
+    blocked: AtomicUsize,
     pieces: AtomicUsize,
 }
 
@@ -67,6 +68,7 @@ impl Faulty {
             news: Notify::new(),
             open: AtomicUsize::new(0),
             attempts: AtomicUsize::new(0),
+            blocked: AtomicUsize::new(0),
             pieces: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
@@ -117,6 +119,13 @@ impl Faulty {
     /// Returns when so many connections have been tried in all, whether they were taken or not.
     pub(crate) async fn tried(&self, times: usize) {
         while self.attempts() < times {
+            self.shared.news.notified().await;
+        }
+    }
+
+    /// Returns when so many connections in all have lost something to a way that is blocked.
+    pub(crate) async fn blocked(&self, times: usize) {
+        while self.shared.blocked.load(Ordering::SeqCst) < times {
             self.shared.news.notified().await;
         }
     }
@@ -211,6 +220,8 @@ async fn down(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) 
             Way::Reset(_) | Way::Truncated(_) | Way::Corrupted(_) => {}
             // What was on the way when the way was blocked is lost.
             Way::Stalled => {
+                shared.blocked.fetch_add(1, Ordering::SeqCst);
+                shared.news.notify_one();
                 if way.wait_for(|way| *way != Way::Stalled).await.is_err() {
                     return;
                 }

@@ -64,7 +64,8 @@ impl Client {
             return Err(no_web_socket(&why));
         }
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| ApiError::transport(&error))?;
-        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE));
+        let config =
+            WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
         Ok(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, Some(config)).await)
     }
 }

@@ -236,7 +236,12 @@ impl Pool {
 
     pub(super) async fn warm(&self) -> Result<(), OpenError> {
         self.wanted.store(true, Ordering::Relaxed);
-        self.ensure(0).await.map(|_| ())
+        let tunnel = self.ensure(0).await?;
+        // It may have become needless while it was opened.
+        if !self.wanted.load(Ordering::Relaxed) {
+            tunnel.retire();
+        }
+        Ok(())
     }
 
     pub(super) fn cool(&self) {
@@ -270,8 +275,11 @@ impl Pool {
         let tunnels = lock(&self.tunnels).clone();
         for tunnel in tunnels.into_iter().filter(|tunnel| !tunnel.is_stalled()) {
             let patience = self.shared.tuning.tick * PROBE_TICKS;
+            tunnel.set_doubtful(true);
             tokio::spawn(async move {
-                if !tunnel.answers(patience).await {
+                if tunnel.answers(patience).await {
+                    tunnel.set_doubtful(false);
+                } else {
                     tunnel.close("the connection to the API server did not outlive this computer's sleep");
                 }
             });

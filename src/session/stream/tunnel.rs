@@ -75,6 +75,7 @@ impl Tunnel {
         let worker = (0..5).any(|worker| state.health.usable(worker));
         state.over.is_none()
             && !state.retiring
+            && !state.doubtful
             && state.last < LAST_ID
             && match self.way {
                 Way::Channels => !state.used,
@@ -94,6 +95,11 @@ impl Tunnel {
 
     pub(super) fn is_over(&self) -> bool {
         lock(&self.state).over.is_some()
+    }
+
+    /// Gives it no new streams, or gives it some again.
+    pub(super) fn set_doubtful(&self, doubtful: bool) {
+        lock(&self.state).doubtful = doubtful;
     }
 
     /// Whether nothing is read because a local reader does not: silence says nothing then.

@@ -34,6 +34,8 @@ pub(super) struct State {
     /// When the last bytes came, and when the last stream ended.
     pub(super) heard: u64,
     pub(super) left: u64,
+    /// It may not have outlived a sleep of the computer: no new streams until it has answered.
+    pub(super) doubtful: bool,
     /// No new streams; it is closed when the present ones have ended.
     pub(super) retiring: bool,
     /// Another one has been asked for in its place.
