@@ -13,6 +13,7 @@ pub mod input;
 pub mod live;
 pub mod run;
 pub mod terminal;
+pub mod wake;
 
 pub use effects::{KnownNamespaces, Source};
 pub use run::{Options, explore};

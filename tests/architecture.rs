@@ -95,6 +95,7 @@ const RULES: &[Rule] = &[
             "jiff",
             "kube",
             "prost",
+            "rustix",
             "rustls",
             "serde",
             "serde_json",

@@ -217,6 +217,7 @@ async fn another_cluster_at_the_same_address_replaces_the_picture() {
     let other = demo::start(options).await.unwrap();
     let expected = truth(&other).await;
     assert_ne!(expected, world.truth().await);
+    // Versions of the other are larger: it would let watches go on, and the picture would be a mixture.
     world.relay.replace_server(address(&other));
     world.until("the other cluster", |s| live(s) && picture(s) == expected).await;
     // And back: to versions that may be smaller than those of the other.
@@ -234,8 +235,7 @@ async fn refused_with(failure: Failure, everything: bool) {
         world.demo.faults().always(scope, failure.clone());
     }
     // Watches that stand are ended, so that they meet the fault.
-    world.relay.set(Way::Gone);
-    world.relay.set(Way::Clear);
+    world.relay.cut();
     world.churn();
     if everything {
         world.until("it is said", |s| doubtful(s)).await;
@@ -272,8 +272,7 @@ async fn asks_no_more_than_its_backoff_allows(failure: Failure) {
     world.relay.take_requests();
     let began = Instant::now();
     world.demo.faults().always(Scope::default(), failure.clone());
-    world.relay.set(Way::Gone);
-    world.relay.set(Way::Clear);
+    world.relay.cut();
     tokio::time::timeout(PATIENCE, world.relay.asked(30)).await.expect("it goes on trying");
     // Each path makes some tries while its pause grows; from then on each costs at least 3/4 of the longest.
     let least = (BACKOFF * 8).mul_f64(0.75) * (30 - 10);

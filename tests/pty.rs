@@ -74,4 +74,64 @@ mod on_a_terminal {
         terminal.send("q");
         assert_eq!(terminal.end(), 0);
     }
+
+    /// A kubeconfig whose user signs in by a script; nobody listens at its server.
+    fn signing_in(folder: &std::path::Path, script: &str) -> CommandBuilder {
+        use std::os::unix::fs::PermissionsExt as _;
+        let plugin = folder.join("plugin.sh");
+        std::fs::write(&plugin, format!("#!/bin/sh\n{script}\n")).expect("a plugin");
+        std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("it may run");
+        let text = "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+                    users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin.sh, interactiveMode: IfAvailable}}}]\n\
+                    contexts: [{name: x, context: {cluster: c, user: u}}]\ncurrent-context: x\n";
+        let file = folder.join("config");
+        std::fs::write(&file, text).expect("a kubeconfig");
+        kdisco(&["--kubeconfig", &file.to_string_lossy()])
+    }
+
+    #[test]
+    fn a_plugin_that_opens_the_terminal_without_being_asked_finds_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = "echo OVERWRITTEN > /dev/tty\necho 'there is no terminal here' >&2\nexit 1";
+        let mut terminal = Terminal::start(signing_in(folder.path(), script), 120, 36);
+        terminal.expect("what it says", |s| s.contains("there is no terminal here"));
+        terminal.send("q");
+        assert_eq!(terminal.end(), 0);
+        assert!(!String::from_utf8_lossy(&terminal.raw).contains("OVERWRITTEN"));
+    }
+
+    #[test]
+    fn a_plugin_that_asks_a_person_gets_the_terminal_and_the_screen_comes_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = "[ -t 0 ] || { echo 'log in first' >&2; exit 1; }\n\
+                      printf 'Your number? ' >&2\nread number\nprintf 'Thank you, %s.\\n' \"$number\" > /dev/tty\n\
+                      echo '{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"status\": {\"token\": \"t\"}}'";
+        let mut terminal = Terminal::start(signing_in(folder.path(), script), 120, 36);
+        terminal.expect("that it needs somebody", |s| s.contains("signing in needs you"));
+        assert!(terminal.full_screen());
+        terminal.send("\x12");
+        terminal.expect("its question", |s| s.contains("Your number?"));
+        assert!(!terminal.full_screen(), "the screen is put aside");
+        terminal.send("4711\r");
+        terminal.expect("the screen, with what comes after signing in", |s| s.contains("connection refused"));
+        assert!(terminal.full_screen());
+        assert!(String::from_utf8_lossy(&terminal.raw).contains("Thank you, 4711."));
+        terminal.send("q");
+        assert_eq!(terminal.end(), 0);
+        assert!(!terminal.full_screen());
+    }
+
+    #[test]
+    fn a_plugin_that_is_not_there_or_may_not_run_is_told_as_such() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let command = signing_in(folder.path(), "exit 0");
+        let plugin = folder.path().join("plugin.sh");
+        std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+        let mut terminal = Terminal::start(command.clone(), 120, 36);
+        terminal.expect("why", |s| s.contains("may not be run"));
+        std::fs::remove_file(&plugin).expect("it goes");
+        let mut terminal = Terminal::start(command, 120, 36);
+        terminal.expect("why", |s| s.contains("is not installed"));
+    }
 }

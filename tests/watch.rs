@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper must fail the test")]
 
+#[path = "watch/hostile.rs"]
+mod hostile;
 #[path = "common/scripted.rs"]
 mod scripted;
 

@@ -248,10 +248,11 @@ impl Work<'_> {
                     due.extend(changes.unsettled());
                     // Other pods serve DNS now: the old ones may be gone.
                     let now = DnsHealth::of(&facts.snapshot, &cluster);
-                    if silent || ready(&now) != ready(&health) && now.ready() > 0 {
-                        if let Ok((other, now)) = self.server(&facts).await {
-                            (server, health) = (other, now);
-                        }
+                    let others = ready(&now) != ready(&health) && now.ready() > 0;
+                    if (silent || others)
+                        && let Ok((other, now)) = self.server(&facts).await
+                    {
+                        (server, health) = (other, now);
                     }
                 }
                 () = tokio::time::sleep_until(at) => {

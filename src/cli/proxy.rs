@@ -21,6 +21,8 @@ use crate::cluster::kubeconfig::{self, Environment, Kubeconfig, Overrides};
 use crate::model::proxy::ProxyStatus;
 use crate::model::text::clean;
 use crate::model::time::Timestamp;
+use crate::runtime::clock::SystemClock;
+use crate::runtime::wake;
 use crate::session::proxy::filter::{ACCEPT_HOSTS, ACCEPT_PATHS, FilterSpec, REJECT_METHODS, REJECT_PATHS};
 use crate::session::proxy::{self, Listen, Proxy, ProxyError, ProxySpec};
 
@@ -176,6 +178,8 @@ async fn serve(
             return Err(Failure::new(Exit::Problems, "the proxy has ended", &*why, "").into());
         }
         () = interrupted => {}
+        // Connections that did not outlive a sleep are not used again.
+        () = wake::mind(&SystemClock, |_| client.forget_connections()) => {}
     }
     events.closed(&proxy)?;
     proxy.stop().await;

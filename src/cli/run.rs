@@ -17,6 +17,7 @@ use super::names::Query;
 use super::report::{self, Watch};
 use super::restart;
 use crate::app::Problem;
+use crate::cluster::client::detached;
 use crate::config::load::{self, LoadError};
 use crate::config::{Complaint, Settings};
 use crate::model::Kind;
@@ -24,6 +25,10 @@ use crate::model::text::clean;
 
 /// Runs the program: reads the command line, does what it says, tells what went wrong.
 pub fn run() -> ExitCode {
+    if let Some(code) = detached::become_asked() {
+        return code;
+    }
+    detached::offer();
     // Help and version end here: no file is read, no runtime started.
     let args = match args::parse(std::env::args_os()) {
         Ok(args) => args,

@@ -22,8 +22,10 @@ use tower::Service;
 
 mod certificate;
 mod credential;
+pub mod detached;
 mod dial;
 mod exec;
+mod gather;
 mod oidc;
 mod rotation;
 mod service;
@@ -159,6 +161,12 @@ impl Client {
     /// Forgets that a credential could not be had a moment ago: the next request tries again at once.
     pub async fn retry_credential(&self) {
         self.inner.credential.forget_failure().await;
+    }
+
+    /// Uses none of the connections that are open now for further requests: they may be dead without a word, as after
+    /// a sleep of the computer.
+    pub fn forget_connections(&self) {
+        self.inner.stack.forget_connections();
     }
 
     /// DNS names in the API server's certificate, from the last connection. Empty before the first one.
@@ -316,6 +324,10 @@ pub(super) fn from_status(code: StatusCode, status: &Status, asked: &Asked) -> A
         410 => (ApiErrorKind::Expired, String::new()),
         429 => (ApiErrorKind::Busy { retry_after }, "the server is busy; it is asked again later".to_owned()),
         504 if said.contains("Too large resource version") => (ApiErrorKind::NotYet, String::new()),
+        // Any server error may carry it (client-go: `rest/with_retry.go`, `checkWait`).
+        500.. if retry_after.is_some() => {
+            (ApiErrorKind::Busy { retry_after }, "the server is busy; it is asked again later".to_owned())
+        }
         500.. => (
             ApiErrorKind::Server(code.as_u16()),
             "the API server or a proxy before it has a problem".to_owned(),

@@ -95,6 +95,15 @@ impl ApiError {
             .hint("the API server or something on the way to it is slow or silent")
     }
 
+    /// Something was under way when this computer fell asleep.
+    pub fn slept() -> Self {
+        Self::new(
+            ApiErrorKind::Unreachable,
+            "cannot go on",
+            "this computer was asleep; everything is asked anew",
+        )
+    }
+
     /// From a failed request: finds the cause in the chain of errors below and words it.
     pub fn transport(error: &(dyn StdError + 'static)) -> Self {
         let mut chain = Vec::new();

@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
 }
 
 fn sources(kinds: &[Kind], scope: &NamespaceScope) -> Vec<Source> {
-    let source = |kind, namespace| Source { kind, namespace, name: None };
+    let source = |kind, namespace| Source { kind, namespace, name: None, only: None };
     let of = |kind: &Kind| -> Vec<Source> {
         match scope {
             NamespaceScope::Only(names) if kind.namespaced() => {
@@ -186,7 +186,7 @@ fn load_of(error: &ApiError, now: Timestamp) -> Load {
     }
 }
 
-/// A list out of a snapshot, if that has all of it as it is now.
+/// A list out of a snapshot, if that has all of it as it is now. Snapshots of parts are nobody's to give.
 fn from(known: &ClusterSnapshot, source: &Source) -> Option<Vec<Object>> {
     let load = match &source.namespace {
         Some(namespace) => known.load(source.kind, namespace)?,
@@ -243,7 +243,7 @@ mod tests {
             ..store.snapshot(0)
         };
         let list = |kind, namespace: Option<&str>| {
-            from(&known, &Source { kind, namespace: namespace.map(Into::into), name: None })
+            from(&known, &Source { kind, namespace: namespace.map(Into::into), name: None, only: None })
         };
         let keys: Vec<String> =
             list(Kind::Pod, Some("a")).unwrap().iter().map(|o| o.key().to_string()).collect();

@@ -19,7 +19,8 @@ pub use once::list_once;
 use super::client::{Asked, Client};
 use super::convert::Converter;
 use super::store::Object;
-use super::watch::{Shared, Timing, list, path};
+pub use super::watch::Only;
+use super::watch::{Shared, Source, Timing, list, path};
 use super::{ApiError, ApiErrorKind};
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
@@ -46,11 +47,29 @@ pub struct Start {
     pub timing: Timing,
 }
 
+/// A part of one kind in one namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// The kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: Text,
+    /// Which of them; `None`: all.
+    pub only: Option<Only>,
+}
+
+impl Part {
+    fn source(self) -> Source {
+        Source { kind: self.kind, namespace: Some(self.namespace), name: None, only: self.only }
+    }
+}
+
 /// What the connection is told to do.
 #[derive(Debug)]
 enum Command {
     Scope(NamespaceScope),
     Pods(BTreeSet<Option<Text>>),
+    Parts(BTreeSet<Part>),
     Fetched(Object),
     Missing(Kind, ObjectKey),
 }
@@ -63,6 +82,7 @@ pub struct Connection {
     snapshots: watch::Receiver<Arc<ClusterSnapshot>>,
     commands: mpsc::UnboundedSender<Command>,
     nudge: watch::Sender<u64>,
+    slept: watch::Sender<Option<Timestamp>>,
     owner: JoinHandle<()>,
 }
 
@@ -70,9 +90,20 @@ impl Connection {
     /// Starts watching: Services and EndpointSlices of the scope, and Namespaces. Must be called inside a tokio
     /// runtime. Cannot fail: what does not work is in the snapshots' loads.
     pub fn start(client: Client, start: Start) -> Self {
+        Self::begin(client, start, None)
+    }
+
+    /// The same for whoever needs no more than these parts: nothing else is asked for. Of one kind in one namespace
+    /// there may be one part.
+    pub fn of_parts(client: Client, start: Start, parts: BTreeSet<Part>) -> Self {
+        Self::begin(client, start, Some(parts))
+    }
+
+    fn begin(client: Client, start: Start, parts: Option<BTreeSet<Part>>) -> Self {
         let (commands, orders) = mpsc::unbounded_channel();
         let (out, news) = mpsc::channel(QUEUE);
         let (nudge, nudged) = watch::channel(0);
+        let (slept, woken) = watch::channel(None);
         let (publish, snapshots) =
             watch::channel(Arc::new(ClusterSnapshot { epoch: start.epoch, ..Default::default() }));
         let converter = Arc::new(Mutex::new(Converter::new()));
@@ -81,15 +112,20 @@ impl Connection {
             converter: converter.clone(),
             out,
             nudge: nudged,
+            slept: woken,
+            identity: Arc::default(),
             lists: Arc::new(Semaphore::new(PARALLEL_LISTS)),
             timing: start.timing,
             clock: start.clock,
         };
         let mut owner = Owner::new(shared, start.epoch, start.scope, start.known, publish);
+        if let Some(parts) = parts {
+            owner.restrict(parts);
+        }
         // The first watches start, and the first snapshot says so, before this returns.
         owner.begin();
         let owner = tokio::spawn(owner.run(orders, news));
-        Self { client, converter, snapshots, commands, nudge, owner }
+        Self { client, converter, snapshots, commands, nudge, slept, owner }
     }
 
     /// The snapshots: always the latest; a slow reader misses some and nothing else.
@@ -113,6 +149,11 @@ impl Connection {
         self.tell(Command::Pods(namespaces));
     }
 
+    /// Watches these parts from now on, in place of those of [`Self::of_parts`].
+    pub fn set_parts(&self, parts: BTreeSet<Part>) {
+        self.tell(Command::Parts(parts));
+    }
+
     /// Lets everything that waits for its next try have it now.
     pub fn retry_now(&self) {
         let (client, nudge) = (self.client.clone(), self.nudge.clone());
@@ -120,6 +161,14 @@ impl Connection {
             client.retry_credential().await;
             nudge.send_modify(|n| *n += 1);
         });
+    }
+
+    /// This computer has slept since then, or stood still. What was open may be dead, and nobody says so: everything
+    /// is said to be old until the server has answered again, which is asked at once and over new connections.
+    pub fn woke(&self, since: Timestamp) {
+        self.client.forget_connections();
+        self.slept.send_replace(Some(since));
+        self.retry_now();
     }
 
     /// Reads one object by name (a ConfigMap, a Secret, a Node) and puts it into the snapshots to come.

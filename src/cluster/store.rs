@@ -192,6 +192,34 @@ impl Store {
         keys.iter().rev().fold(false, |changed, key| self.remove(kind, key) | changed)
     }
 
+    /// How many objects of a kind are known.
+    pub fn count(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Service => self.services.count(),
+            Kind::EndpointSlice => self.services.count_slices(),
+            Kind::Pod => self.pods.count(),
+            Kind::Namespace => self.namespaces.len(),
+            Kind::ConfigMap => self.config_maps.len(),
+            Kind::Secret => self.secrets.len(),
+            Kind::Node => self.nodes.len(),
+            Kind::NetworkPolicy => self.policies.len(),
+        }
+    }
+
+    /// Whether an object of that name is known.
+    pub fn knows(&self, kind: Kind, key: &ObjectKey) -> bool {
+        match kind {
+            Kind::Service => self.services.knows(key),
+            Kind::EndpointSlice => self.services.knows_slice(key),
+            Kind::Pod => self.pods.knows(key),
+            Kind::Namespace => sorted::knows(&self.namespaces, &key.name),
+            Kind::ConfigMap => self.config_maps.contains_key(key),
+            Kind::Secret => self.secrets.contains_key(key),
+            Kind::Node => self.nodes.contains_key(&key.name),
+            Kind::NetworkPolicy => self.policies.contains_key(key),
+        }
+    }
+
     /// The keys of all objects of a kind, in order.
     fn keys(&self, kind: Kind) -> Box<dyn Iterator<Item = ObjectKey> + '_> {
         let unscoped = |name: &Text| ObjectKey::new("", name.clone());

@@ -20,11 +20,16 @@ use super::{ApiError, ApiErrorKind};
 use crate::model::time::Timestamp;
 use crate::model::{Kind, Load, Text};
 
+mod identity;
 pub(super) mod list;
 pub(super) mod path;
 mod stream;
 
+pub(super) use identity::Identity;
 use stream::Ended;
+
+/// A server is left alone no longer than this, whatever its `Retry-After` says: a wrong one must not end a watch.
+const LONGEST_WISH: Duration = Duration::from_mins(10);
 
 /// What is watched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +39,17 @@ pub(super) struct Source {
     pub(super) namespace: Option<Text>,
     /// The one object of that name, or `None` for all.
     pub(super) name: Option<Text>,
+    /// A part of them, for those who need no more; it counts as all there are.
+    pub(super) only: Option<Only>,
+}
+
+/// Which part of a kind is enough. The server sends nothing of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Only {
+    /// The object of this name (`metadata.name`); rights that are given for single names are enough for it.
+    Name(Text),
+    /// Those that this label selector selects.
+    Labels(Text),
 }
 
 /// News from one watch.
@@ -45,7 +61,7 @@ pub(super) struct Batch {
     pub(super) load: Option<Load>,
 }
 
-/// All waiting times, so that tests need not wait.
+/// All waiting times and bounds, so that tests need neither wait nor send so much.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// First pause after a failure; doubles with each further one.
@@ -67,6 +83,9 @@ pub struct Timing {
     pub settled: Duration,
     /// Least time between two snapshots.
     pub publish: Duration,
+    /// So many objects of one kind are kept; what comes beyond is left out, and that is said. Kubernetes promises to
+    /// work up to 150 000 pods (docs "Considerations for large clusters").
+    pub objects: usize,
 }
 
 impl Default for Timing {
@@ -81,6 +100,7 @@ impl Default for Timing {
             watch: Duration::from_secs(290),
             settled: Duration::from_secs(5),
             publish: Duration::from_millis(50),
+            objects: 500_000,
         }
     }
 }
@@ -94,6 +114,10 @@ pub(super) struct Shared {
     pub(super) out: mpsc::Sender<Batch>,
     /// Changes when whoever waits should try again at once.
     pub(super) nudge: watch::Receiver<u64>,
+    /// Changes when this computer has slept; since when it did. Whatever stood before may be dead without a word.
+    pub(super) slept: watch::Receiver<Option<Timestamp>>,
+    /// Which cluster this is.
+    pub(super) identity: Arc<Identity>,
     /// Bounds how many lists run at once.
     pub(super) lists: Arc<Semaphore>,
     pub(super) timing: Timing,
@@ -134,6 +158,8 @@ pub(super) struct Watch {
     relist: bool,
     /// A list was complete at least once.
     listed: bool,
+    /// The cluster that the picture is of, if that is known.
+    cluster: Option<Text>,
     /// When the connection was lost, until it is back.
     lost: Option<Timestamp>,
     /// The server's protobuf could not be understood: ask for JSON.
@@ -155,6 +181,7 @@ pub(super) async fn run(shared: Shared, source: Source, id: u64) {
         version: None,
         relist: true,
         listed: false,
+        cluster: None,
         lost: None,
         json: false,
         last: Ended::AsAgreed,
@@ -163,6 +190,8 @@ pub(super) async fn run(shared: Shared, source: Source, id: u64) {
     };
     loop {
         let began = Instant::now();
+        // What starts now starts after the sleep.
+        watch.shared.slept.mark_unchanged();
         match watch.step().await {
             Ok(()) => {}
             Err(Failure::Gone) => return,
@@ -181,11 +210,20 @@ pub(super) async fn run(shared: Shared, source: Source, id: u64) {
 impl Watch {
     /// Lists if that is due, then watches until the watch ends.
     async fn step(&mut self) -> Result<(), Failure> {
+        if !self.relist && self.lost.is_some() {
+            self.compare_clusters().await?;
+        }
         if self.relist {
-            self.list().await?;
+            // A list that is given up in the middle is listed anew.
+            let mut slept = self.shared.slept.clone();
+            tokio::select! {
+                result = self.list() => result?,
+                since = asleep(&mut slept) => return Err(self.woke(since).into()),
+            }
             self.relist = false;
             self.listed = true;
             self.behind = 0;
+            self.cluster = self.shared.identity.latest();
             self.live().await?;
         }
         let began = Instant::now();
@@ -198,6 +236,10 @@ impl Watch {
         if odd {
             // A server (or a proxy) that ends every watch at once must not be asked without pause.
             tracing::debug!(source = ?self.source, ?ended, "a watch ended at once");
+            // The first pause is over before anybody could see it.
+            if self.pause > self.shared.timing.backoff {
+                self.doubt(&ApiError::protocol("every watch is ended at once")).await?;
+            }
             self.wait(jittered(self.pause)).await;
             self.pause = (self.pause * 2).min(self.shared.timing.backoff_max);
         } else if ended != Ended::Expired {
@@ -205,8 +247,34 @@ impl Watch {
         }
         if ended == Ended::Silent {
             self.probe().await?;
+            self.compare_clusters().await?;
         }
         Ok(())
+    }
+
+    /// A server that was away may have come back as another cluster: then nothing of the picture is worth keeping.
+    async fn compare_clusters(&mut self) -> Result<(), Failure> {
+        let identity = self.shared.identity.clone();
+        let Some(before) = self.cluster.clone().or_else(|| identity.first()) else { return Ok(()) };
+        if identity.ask(&self.shared.client).await?.is_some_and(|now| now != before) {
+            tracing::debug!(source = ?self.source, "another cluster at the same address");
+            self.relist = true;
+            self.version = None;
+            self.behind = 1;
+        }
+        Ok(())
+    }
+
+    /// The error of whatever was under way when this computer fell asleep.
+    fn woke(&mut self, since: Timestamp) -> ApiError {
+        self.lost.get_or_insert(since);
+        ApiError::slept()
+    }
+
+    /// What is shown may be old.
+    async fn doubt(&mut self, error: &ApiError) -> Result<(), Gone> {
+        let since = *self.lost.get_or_insert_with(self.shared.clock);
+        self.send(Vec::new(), Some(Load::Stale { since, why: error.why.as_str().into() })).await
     }
 
     /// What is shown is what the server says now.
@@ -220,7 +288,7 @@ impl Watch {
         tracing::debug!(source = ?self.source, %error, "watch failed");
         let since = *self.lost.get_or_insert_with(self.shared.clock);
         let why: Text = error.why.as_str().into();
-        let mut pause = self.pause;
+        let (mut pause, mut least) = (self.pause, Duration::ZERO);
         let load = match &error.kind {
             ApiErrorKind::Forbidden(denied) => {
                 self.relist = true;
@@ -231,7 +299,7 @@ impl Watch {
             _ => Load::Failed { since, why },
         };
         match &error.kind {
-            ApiErrorKind::Busy { retry_after: Some(after) } => pause = pause.max(*after),
+            ApiErrorKind::Busy { retry_after: Some(after) } => least = (*after).min(LONGEST_WISH),
             ApiErrorKind::NotFound => pause = self.shared.timing.forbidden,
             // The cache catches up within moments; a version that never comes (the server was restored from a
             // backup) must be forgotten.
@@ -264,14 +332,15 @@ impl Watch {
             self.version = None;
         }
         self.send(deltas, Some(load)).await?;
-        self.wait(jittered(pause)).await;
+        // Later than the server asks for, never earlier.
+        self.wait(jittered(pause).max(least)).await;
         self.pause = (self.pause * 2).min(self.shared.timing.backoff_max);
         Ok(())
     }
 
     /// All objects of the source are gone.
     fn nothing(&self) -> Vec<Delta> {
-        let Source { kind, namespace, name } = &self.source;
+        let Source { kind, namespace, name, .. } = &self.source;
         match name {
             Some(name) => {
                 let namespace = namespace.clone().unwrap_or_default();
@@ -303,6 +372,18 @@ impl Watch {
             return Ok(());
         }
         self.shared.out.send(Batch { id: self.id, deltas, load }).await.map_err(|_| Gone)
+    }
+}
+
+/// Returns when this computer has slept, with since when it did; else never.
+async fn asleep(slept: &mut watch::Receiver<Option<Timestamp>>) -> Timestamp {
+    loop {
+        if slept.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if let Some(since) = *slept.borrow_and_update() {
+            return since;
+        }
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Effects {
     pub read_only: bool,
     /// Where other processes are told of the forwards.
     pub directory: Option<PathBuf>,
+    /// The file with the forwards that are kept under a name.
+    pub profiles: Option<PathBuf>,
     proxies: sessions::Proxies,
     forwards: Forwards,
     watching_forwards: bool,
@@ -109,6 +111,7 @@ impl Effects {
             connecting: None,
             read_only: false,
             directory: None,
+            profiles: None,
             proxies: sessions::Proxies::default(),
             forwards: Forwards::new(jiff::Timestamp::now),
             watching_forwards: false,
@@ -159,6 +162,13 @@ impl Effects {
                 self.ask(epoch, |client| names::diagnose(client, known, id, name, from));
             }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
+            Effect::Profiles { epoch, context, act } => {
+                let (file, messages) = (self.profiles.clone(), self.messages.clone());
+                self.tasks.spawn_blocking(move || {
+                    let result = sessions::profiles(file.as_deref(), &context, &act);
+                    let _ = messages.send(Message::Profiles { epoch, act, result });
+                });
+            }
             Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),
             Effect::OpenUrl { url } => self.open_url(&url),
             // These need the terminal: the loop has done them.
@@ -200,6 +210,17 @@ impl Effects {
         let (messages, answer) = (self.messages.clone(), question(client));
         self.tasks.spawn(async move { drop(messages.send(answer.await)) });
         while self.tasks.try_join_next().is_some() {}
+    }
+
+    /// This computer has slept since then: whatever is open may be dead.
+    pub fn woke(&self, since: jiff::Timestamp) {
+        let current = self.current();
+        if let Some(connection) = &current.connection {
+            connection.woke(since);
+        }
+        current.names.forget();
+        drop(current);
+        self.forwards.woke(since);
     }
 
     fn fetch(&mut self, epoch: u64, kind: Kind, key: ObjectKey) {

@@ -23,6 +23,7 @@ use super::clock::Clock;
 use super::effects::{Effects, Source, api_problem};
 use super::input::{Asked, Input};
 use super::terminal::{FullScreen, RealHost};
+use super::wake::{self, Wake};
 
 /// What the explorer is started with.
 pub struct Options {
@@ -34,6 +35,8 @@ pub struct Options {
     pub read_only: bool,
     /// Where other processes are told of the forwards that run here, if anywhere.
     pub forwards: Option<PathBuf>,
+    /// The file with the forwards that are kept under a name, if there is a place for one.
+    pub profiles: Option<PathBuf>,
     /// Whether to ask for mouse events.
     pub mouse: bool,
     /// Colours, marks and keys.
@@ -143,6 +146,7 @@ impl<H> Loop<H> {
         let (mut effects, snapshots) = Effects::new(options.source, messages);
         effects.read_only = options.read_only;
         effects.directory = options.forwards;
+        effects.profiles = options.profiles;
         let (mut app, first) = App::start(options.clock.now());
         app.read_only = options.read_only;
         app.start_filter(&options.filter);
@@ -190,6 +194,9 @@ impl<H> Loop<H> {
         H: Host<B>,
     {
         let mut next_tick = self.draw(terminal)?;
+        let mut looks = tokio::time::interval(wake::PERIOD);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut wake = Wake::new(self.clock.now(), Instant::now());
         while !self.app.quitting {
             let tick = async {
                 match next_tick {
@@ -207,7 +214,14 @@ impl<H> Loop<H> {
                     None => break,
                 },
                 () = tick => {}
+                _ = looks.tick() => {
+                    // Nothing has changed, unless the time has jumped: no frame for it.
+                    if !self.mind_sleep(&mut wake) {
+                        continue;
+                    }
+                }
             }
+            self.mind_sleep(&mut wake);
             self.drain(terminal, &mut events);
             if let Some(epoch) = self.sign_in.take() {
                 self.lend_terminal(epoch).await;
@@ -217,6 +231,16 @@ impl<H> Loop<H> {
             next_tick = self.draw(terminal)?;
         }
         Ok(())
+    }
+
+    /// After a sleep of the computer everything is asked anew; ages show right with the frame that follows.
+    fn mind_sleep(&mut self, wake: &mut Wake) -> bool {
+        let slept = wake.look(self.clock.now(), Instant::now());
+        if let Some(since) = slept {
+            tracing::debug!(%since, "the computer has slept, or the program stood still");
+            self.effects.woke(since);
+        }
+        slept.is_some()
     }
 
     /// Runs the credential plugin with the terminal, and waits for it: nothing else may write there meanwhile.

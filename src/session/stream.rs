@@ -53,7 +53,8 @@ pub struct Tuning {
     pub keep_alive: u64,
     /// A connection that has been silent for so many ticks after a question is dead.
     pub dead: u64,
-    /// A worker that has been silent for so many ticks, while others answer, serves nobody any more.
+    /// A worker that has been silent for so many ticks, while others answer, gets no new streams, and the connection is
+    /// replaced; after [`Self::dead`] its streams end.
     pub wedged: u64,
     /// A connection that nobody needs is closed after so many ticks.
     pub idle: u64,
@@ -71,6 +72,10 @@ pub struct Tuning {
     pub queue: usize,
     /// The same for one that is not alone.
     pub queue_shared: usize,
+    /// How long no connection to a pod is tried after one could not be had; doubles with each further one.
+    pub again: Duration,
+    /// The longest such pause.
+    pub again_most: Duration,
     /// So many connections to one pod at most, beyond those that have to be replaced.
     pub connections: usize,
     /// Both streams of a pair on one worker.
@@ -100,6 +105,8 @@ impl Default for Tuning {
             bulk: 256 * 1024,
             queue: 256 * 1024,
             queue_shared: 4 * 1024 * 1024,
+            again: Duration::from_millis(250),
+            again_most: Duration::from_secs(5),
             connections: 16,
             one_worker: true,
             credit: true,
@@ -206,6 +213,14 @@ impl Tunnels {
     /// It can't be reached.
     pub async fn probe(&self, namespace: &str, pod: &str) -> Result<(), OpenError> {
         self.pool(namespace, pod).probe().await
+    }
+
+    /// This computer has slept: connections that do not answer now are ended at once, and others opened where some are
+    /// wanted. Must be called inside a tokio runtime.
+    pub fn woke(&self) {
+        for pool in lock(&self.inner.pools).values() {
+            pool.woke();
+        }
     }
 
     /// A stream to a port of a pod. That nothing listens there shows only when the stream is read: the error then

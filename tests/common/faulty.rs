@@ -36,11 +36,14 @@ pub(crate) enum Way {
 
 struct Shared {
     way: watch::Sender<Way>,
+    /// Counts the times at which all connections were ended.
+    cuts: watch::Sender<u64>,
     server: Mutex<SocketAddr>,
     /// How often each path was asked for.
     requests: Mutex<BTreeMap<String, usize>>,
     news: Notify,
     open: AtomicUsize,
+    attempts: AtomicUsize,
     pieces: AtomicUsize,
 }
 
@@ -51,16 +54,19 @@ pub(crate) struct Faulty {
     _tasks: JoinSet<()>,
 }
 
+#[expect(dead_code, reason = "each program of tests uses its own part")]
 impl Faulty {
     pub(crate) async fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             way: watch::Sender::new(Way::Clear),
+            cuts: watch::Sender::new(0),
             server: Mutex::new(server),
             requests: Mutex::default(),
             news: Notify::new(),
             open: AtomicUsize::new(0),
+            attempts: AtomicUsize::new(0),
             pieces: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
@@ -69,6 +75,8 @@ impl Faulty {
             let mut connections = JoinSet::new();
             loop {
                 let (client, _) = listener.accept().await.unwrap();
+                relay.attempts.fetch_add(1, Ordering::SeqCst);
+                relay.news.notify_one();
                 connections.spawn(carry(relay.clone(), client));
                 while connections.try_join_next().is_some() {}
             }
@@ -81,11 +89,15 @@ impl Faulty {
         self.shared.way.send_replace(way);
     }
 
+    /// Ends the connections that there are.
+    pub(crate) fn cut(&self) {
+        self.shared.cuts.send_modify(|n| *n += 1);
+    }
+
     /// Another server stands where the former one was; connections to that one end.
     pub(crate) fn replace_server(&self, server: SocketAddr) {
         *self.shared.server.lock().unwrap() = server;
-        self.set(Way::Gone);
-        self.set(Way::Clear);
+        self.cut();
     }
 
     /// How often each path was asked for since this was last called.
@@ -93,11 +105,25 @@ impl Faulty {
         std::mem::take(&mut self.shared.requests.lock().unwrap())
     }
 
-    /// Returns when some path was asked for so often.
+    /// Returns when some list or watch was asked for so often.
     pub(crate) async fn asked(&self, times: usize) {
-        while self.shared.requests.lock().unwrap().values().all(|count| *count < times) {
+        // All watches ask alike which cluster this is.
+        let few = |(path, count): (&String, &usize)| *count < times || path.ends_with("/kube-system");
+        while self.shared.requests.lock().unwrap().iter().all(few) {
             self.shared.news.notified().await;
         }
+    }
+
+    /// Returns when so many connections have been tried in all, whether they were taken or not.
+    pub(crate) async fn tried(&self, times: usize) {
+        while self.attempts() < times {
+            self.shared.news.notified().await;
+        }
+    }
+
+    /// Connections that have been tried.
+    pub(crate) fn attempts(&self) -> usize {
+        self.shared.attempts.load(Ordering::SeqCst)
     }
 
     /// Connections that are open now.
@@ -107,7 +133,7 @@ impl Faulty {
 }
 
 async fn carry(shared: Arc<Shared>, client: TcpStream) {
-    let mut way = shared.way.subscribe();
+    let (mut way, mut cuts) = (shared.way.subscribe(), shared.cuts.subscribe());
     if *way.borrow_and_update() == Way::Gone {
         let _ = client.set_zero_linger();
         return;
@@ -121,6 +147,7 @@ async fn carry(shared: Arc<Shared>, client: TcpStream) {
         () = up(&shared, from_client, to_server) => {}
         () = down(&shared, from_server, to_client) => {}
         _ = way.wait_for(|way| *way == Way::Gone) => {}
+        _ = cuts.changed() => {}
     }
     shared.open.fetch_sub(1, Ordering::SeqCst);
 }

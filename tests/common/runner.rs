@@ -3,15 +3,18 @@
 
 #![expect(dead_code, unreachable_pub, reason = "shared by programs that use different parts of it")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use jiff::{SignedDuration, Timestamp};
 use kdisco::app::CopyOutcome;
 use kdisco::cluster::kubeconfig::Overrides;
 use kdisco::config::{Keymap, Theme};
 use kdisco::demo::{self, Demo};
 use kdisco::model::NamespaceScope;
-use kdisco::runtime::clock::SystemClock;
+use kdisco::runtime::clock::{Clock, SystemClock};
 use kdisco::runtime::run::{Host, Loop};
 use kdisco::runtime::{KnownNamespaces, Options, Source};
 use kdisco::ui::Look;
@@ -40,6 +43,16 @@ impl Host<TestBackend> for Watched {
     }
 }
 
+/// The computer's clock, and how far a test has turned it.
+struct TurnedClock(Arc<AtomicI64>);
+
+impl Clock for TurnedClock {
+    fn now(&self) -> Timestamp {
+        let turned = SignedDuration::from_secs(self.0.load(Ordering::SeqCst));
+        SystemClock.now().saturating_add(turned).expect("a time that can be told")
+    }
+}
+
 /// A running explorer.
 pub struct Runner {
     /// The cluster that it looks at.
@@ -47,7 +60,9 @@ pub struct Runner {
     events: mpsc::UnboundedSender<Event>,
     screen: watch::Receiver<(String, Buffer)>,
     copied: mpsc::UnboundedReceiver<String>,
+    turned: Arc<AtomicI64>,
     task: tokio::task::JoinHandle<()>,
+    home: tempfile::TempDir,
 }
 
 impl Runner {
@@ -75,6 +90,24 @@ impl Runner {
         Self::looking_at(demo, overrides, look, scope, columns, rows)
     }
 
+    /// The file of the profiles.
+    pub fn profiles(&self) -> std::path::PathBuf {
+        self.home.path().join("forwards.toml")
+    }
+
+    /// Ends it and starts it again, with what it has kept.
+    pub async fn again(self, context: &str, columns: u16, rows: u16) -> Self {
+        let _ = self.events.send(Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+        tokio::time::timeout(PATIENCE, self.task).await.expect("it ends").expect("without a panic");
+        let overrides = Overrides {
+            kubeconfig: Some(self.demo.kubeconfig().to_owned()),
+            context: Some(context.to_owned()),
+            ..Overrides::default()
+        };
+        let look = Look::new(Theme::default(), false, Keymap::default());
+        Self::keeping(self.demo, overrides, look, None, (columns, rows), self.home)
+    }
+
     /// The same at whatever the flags name.
     pub async fn with_overrides(overrides: Overrides, columns: u16, rows: u16) -> Self {
         let options = demo::Options { clock: demo::Clock::Stepped, ..demo::Options::default() };
@@ -91,6 +124,19 @@ impl Runner {
         columns: u16,
         rows: u16,
     ) -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        Self::keeping(demo, overrides, look, scope, (columns, rows), home)
+    }
+
+    fn keeping(
+        demo: Demo,
+        overrides: Overrides,
+        look: Look,
+        scope: Option<NamespaceScope>,
+        (columns, rows): (u16, u16),
+        home: tempfile::TempDir,
+    ) -> Self {
+        let turned = Arc::<AtomicI64>::default();
         let options = Options {
             source: Source::Cluster {
                 overrides: Box::new(overrides),
@@ -100,10 +146,11 @@ impl Runner {
             filter: String::new(),
             read_only: false,
             forwards: None,
+            profiles: Some(home.path().join("forwards.toml")),
             mouse: false,
             look,
             notices: vec![],
-            clock: Box::new(SystemClock),
+            clock: Box::new(TurnedClock(turned.clone())),
         };
         let (events, incoming) = mpsc::unbounded_channel();
         let (screen_sender, screen) = watch::channel((String::new(), Buffer::default()));
@@ -113,7 +160,12 @@ impl Runner {
             let mut looping = Loop::new(options, Watched { screen: screen_sender, copied: copied_sender });
             looping.run(&mut terminal, incoming).await.expect("the loop ends well");
         });
-        Self { demo, events, screen, copied, task }
+        Self { demo, events, screen, copied, turned, task, home }
+    }
+
+    /// Turns the wall clock on, as a sleep of the computer does: no other clock sees it.
+    pub fn sleeps(&self, seconds: i64) {
+        self.turned.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Presses keys: characters, and `<enter>`, `<esc>`, `<tab>`, `<down>`, `<up>`.

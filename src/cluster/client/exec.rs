@@ -1,6 +1,6 @@
 //! Credential plugins: programs that print an `ExecCredential` (client-go: `plugin/pkg/client/auth/exec`).
 //!
-//! While the program owns the screen a plugin gets no input, and what it writes to its standard error becomes
+//! While the program owns the screen a plugin gets neither input nor a terminal (`/dev/tty` is none), and what it writes to its standard error becomes
 //! notices, line by line as it comes: it may say where to sign in.
 
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use super::Terminal;
+use super::{Terminal, detached};
 use crate::cluster::kubeconfig::{Exec, Secret};
 use crate::cluster::{ApiError, ApiErrorKind};
 
@@ -115,7 +115,12 @@ async fn output(
     if let Some(cluster) = &plugin.cluster {
         info["spec"]["cluster"] = cluster.clone();
     }
-    let mut command = Command::new(&plugin.exec.command);
+    // One that must not talk gets no terminal to talk in either: it may open /dev/tty without being asked.
+    let mut command = if interactive {
+        Command::new(&plugin.exec.command)
+    } else {
+        detached::command(&plugin.exec.command)
+    };
     command
         .args(&plugin.exec.args)
         .envs(plugin.exec.env.iter().map(|e| (&e.name, &e.value)))
@@ -163,6 +168,14 @@ async fn output(
     let (bytes, lines, status) = result.map_err(broken)?;
     if status.success() {
         return Ok(bytes);
+    }
+    let code = status.code().filter(|_| !interactive && detached::is_offered() && lines.is_empty());
+    match code {
+        Some(detached::NOT_FOUND) => return Err(Trouble::Start(std::io::ErrorKind::NotFound.into())),
+        Some(detached::NOT_ALLOWED) => {
+            return Err(Trouble::Start(std::io::ErrorKind::PermissionDenied.into()));
+        }
+        _ => {}
     }
     let said = lines.last().cloned().unwrap_or_else(|| "it says nothing".to_owned());
     Err(Trouble::Failed(format!("{said} ({status})")))

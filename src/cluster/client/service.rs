@@ -69,6 +69,14 @@ impl Stack {
     }
 }
 
+impl Stack {
+    /// Connections that are idle now are not used again.
+    pub(super) fn forget_connections(&self) {
+        let mut current = self.shared.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        current.0 = pool(&self.shared.connector);
+    }
+}
+
 fn pool(connector: &Connector) -> Pool {
     legacy::Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector.clone())
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::Command;
+use super::{Command, Part};
 use crate::cluster::store::{Delta, Object, Store};
 use crate::cluster::watch::{Batch, Shared, Source, run};
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, Text};
@@ -25,6 +25,8 @@ pub(super) struct Owner {
     scope: NamespaceScope,
     /// Namespaces that were ever named: by the kubeconfig, or by a person.
     named: BTreeSet<Text>,
+    /// These alone are watched, whatever the scope is.
+    parts: Option<BTreeSet<Source>>,
     /// Namespaces that the API server lists.
     listed: BTreeSet<Text>,
     /// Kinds that may not be listed for the whole cluster.
@@ -37,6 +39,8 @@ pub(super) struct Owner {
     loading: BTreeSet<Source>,
     sources: BTreeMap<u64, Source>,
     tasks: JoinSet<()>,
+    /// Those of whose objects some were left out.
+    overflowing: BTreeSet<Source>,
     next_id: u64,
     publish: watch::Sender<Arc<ClusterSnapshot>>,
     /// There is something to publish, and whether it may wait.
@@ -44,6 +48,8 @@ pub(super) struct Owner {
     published: Instant,
     /// Services and their endpoints have been complete once.
     complete: bool,
+    /// It has been asked which cluster this is.
+    introduced: bool,
 }
 
 impl Owner {
@@ -64,6 +70,7 @@ impl Owner {
             store: Store::new(),
             scope,
             named,
+            parts: None,
             listed: BTreeSet::new(),
             denied: BTreeSet::new(),
             pods: BTreeSet::new(),
@@ -72,12 +79,19 @@ impl Owner {
             loading: BTreeSet::new(),
             sources: BTreeMap::new(),
             tasks: JoinSet::new(),
+            overflowing: BTreeSet::new(),
             next_id: 0,
             publish,
             dirty: false,
             published: Instant::now(),
             complete: false,
+            introduced: false,
         }
+    }
+
+    /// Watches these parts alone.
+    pub(super) fn restrict(&mut self, parts: impl IntoIterator<Item = Part>) {
+        self.parts = Some(parts.into_iter().map(Part::source).collect());
     }
 
     /// Starts the first watches and says that they load.
@@ -127,6 +141,10 @@ impl Owner {
                 self.forget_old_pods();
                 self.reconcile();
             }
+            Command::Parts(parts) => {
+                self.restrict(parts);
+                self.reconcile();
+            }
             Command::Fetched(object) => self.dirty |= self.store.apply(Delta::Applied(object)),
             Command::Missing(kind, key) => self.dirty |= self.store.apply(Delta::Deleted(kind, key)),
         }
@@ -148,7 +166,16 @@ impl Owner {
         // A watch that was stopped may still have words on the way.
         let Some(source) = self.sources.get(&batch.id).cloned() else { return };
         let mut namespaces_changed = false;
+        let full = self.store.count(source.kind) >= self.shared.timing.objects;
+        let mut left_out = false;
         for delta in batch.deltas {
+            if full
+                && let Delta::Applied(object) = &delta
+                && !self.store.knows(source.kind, &object.key())
+            {
+                left_out = true;
+                continue;
+            }
             match &delta {
                 Delta::Applied(Object::Namespace(namespace)) => {
                     namespaces_changed |= self.listed.insert(namespace.name.clone());
@@ -160,12 +187,27 @@ impl Owner {
             }
             self.dirty |= self.store.apply(delta);
         }
-        let Some(load) = batch.load else {
+        if left_out {
+            self.overflowing.insert(source.clone());
+        } else if !full {
+            self.overflowing.remove(&source);
+        }
+        // Not all of it: what is shown can't be called live.
+        let load = match batch.load {
+            Some(Load::Live) | None if self.overflowing.contains(&source) => Some(self.too_many(source.kind)),
+            load => load,
+        };
+        let Some(load) = load else {
             if namespaces_changed && !self.denied.is_empty() {
                 self.reconcile();
             }
             return;
         };
+        if matches!(load, Load::Live) && !std::mem::replace(&mut self.introduced, true) {
+            // After the first list, which is what a person waits for.
+            let Shared { identity, client, .. } = self.shared.clone();
+            self.tasks.spawn(async move { drop(identity.ask(&client).await) });
+        }
         let denied_before = self.denied.len();
         if source.namespace.is_none() && source.kind.namespaced() {
             match &load {
@@ -191,6 +233,13 @@ impl Owner {
         }
     }
 
+    /// What is said where a cluster has more objects than are kept.
+    fn too_many(&self, kind: Kind) -> Load {
+        let most = self.shared.timing.objects;
+        let why = format!("there are more than {most} {}; those beyond are left out", kind.resource());
+        Load::Stale { since: (self.shared.clock)(), why: why.into() }
+    }
+
     /// Services and their endpoints are there, or it is known why not.
     fn is_complete(&self) -> bool {
         !self.loading.iter().any(|source| matches!(source.kind, Kind::Service | Kind::EndpointSlice))
@@ -198,7 +247,10 @@ impl Owner {
 
     /// What ought to be watched.
     fn wanted(&self) -> BTreeSet<Source> {
-        let source = |kind, namespace| Source { kind, namespace, name: None };
+        if let Some(parts) = &self.parts {
+            return parts.clone();
+        }
+        let source = |kind, namespace| Source { kind, namespace, name: None, only: None };
         let mut wanted = BTreeSet::from([source(Kind::Namespace, None)]);
         for kind in [Kind::Service, Kind::EndpointSlice] {
             match &self.scope {
@@ -218,6 +270,7 @@ impl Owner {
                 kind: Kind::Service,
                 namespace: Some(default),
                 name: Some("kubernetes".into()),
+                only: None,
             });
         }
         if self.pods.contains(&None) {
@@ -233,23 +286,32 @@ impl Owner {
     /// The whole cluster, or where that is not allowed, the namespaces that are known. The forbidden watch stays: it
     /// says so, and it finds out when the right is given.
     fn want_everywhere(&self, kind: Kind, wanted: &mut BTreeSet<Source>) {
-        wanted.insert(Source { kind, namespace: None, name: None });
+        let source = |namespace| Source { kind, namespace, name: None, only: None };
+        wanted.insert(source(None));
         if self.denied.contains(&kind) {
             let others = self.listed.iter().filter(|n| !self.named.contains(*n));
             let known = self.named.iter().chain(others).take(MAX_FALLBACK);
-            wanted.extend(known.map(|name| Source { kind, namespace: Some(name.clone()), name: None }));
+            wanted.extend(known.map(|name| source(Some(name.clone()))));
         }
     }
 
     /// Starts what is missing, stops what is no longer wanted.
     fn reconcile(&mut self) {
         let wanted = self.wanted();
+        if self.parts.is_some() {
+            // Two parts of one kind and namespace would be one and the same to the store.
+            self.stop_all_but(&wanted);
+        }
         // First what begins: a scope that is registered keeps its objects when a wider one ends.
         for source in &wanted {
             if !self.watches.contains_key(source) {
                 self.start(source.clone());
             }
         }
+        self.stop_all_but(&wanted);
+    }
+
+    fn stop_all_but(&mut self, wanted: &BTreeSet<Source>) {
         let over: Vec<Source> = self.watches.keys().filter(|s| !wanted.contains(*s)).cloned().collect();
         for source in over {
             self.stop(&source);

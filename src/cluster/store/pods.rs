@@ -27,6 +27,14 @@ impl Pods {
         changed
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.0.values().map(|pods| pods.len()).sum()
+    }
+
+    pub(super) fn knows(&self, key: &ObjectKey) -> bool {
+        self.0.get(&key.namespace).is_some_and(|pods| sorted::knows(pods, &key.name))
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
         self.0.values().flat_map(|pods| pods.iter()).map(|pod| &pod.key)
     }

@@ -72,6 +72,22 @@ impl Services {
         true
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.objects.len()
+    }
+
+    pub(super) fn count_slices(&self) -> usize {
+        self.slices.len()
+    }
+
+    pub(super) fn knows(&self, key: &ObjectKey) -> bool {
+        self.objects.contains_key(key)
+    }
+
+    pub(super) fn knows_slice(&self, key: &ObjectKey) -> bool {
+        self.slices.contains_key(key)
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
         self.objects.keys()
     }

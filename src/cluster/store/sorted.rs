@@ -41,6 +41,11 @@ pub(super) fn remove<T: Named>(list: &mut Arc<Vec<Arc<T>>>, name: &str) -> bool 
     true
 }
 
+/// Whether an object of that name is in the list.
+pub(super) fn knows<T: Named>(list: &[Arc<T>], name: &str) -> bool {
+    find(list, name).is_ok()
+}
+
 fn find<T: Named>(list: &[Arc<T>], name: &str) -> Result<usize, usize> {
     // Lists arrive in order: the end is the likeliest place.
     match list.last() {

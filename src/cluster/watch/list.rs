@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use http::header;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::path;
 use super::{Failure, Source, Timing, Watch};
@@ -18,6 +19,11 @@ use crate::wire::k8s::{Gunzip, JsonList, ListMeta, PROTOBUF, ProtoList, WireErro
 /// Protobuf where the server can, JSON where it cannot.
 const ACCEPT: &str = "application/vnd.kubernetes.protobuf,application/json";
 const ACCEPT_JSON: &str = "application/json";
+
+/// No list has more pages: kubectl asks for pages of 500, and so many of those are ten times the largest cluster.
+const MOST_PAGES: usize = 10_000;
+/// So many pages in a row may be empty.
+const MOST_EMPTY: usize = 10;
 
 /// What to ask for.
 pub(in crate::cluster) fn accept(json: bool) -> &'static str {
@@ -174,14 +180,21 @@ impl Watch {
         };
         let mut query = versioned;
         let mut count = 0;
+        let (mut pages, mut empty) = (0, 0);
+        // A list may take its time; what was known before is old meanwhile.
+        let late = Instant::now() + shared.timing.head;
         let began = Delta::ListBegan(source.kind, source.namespace.clone());
         let mut pending = if source.name.is_none() { vec![began] } else { Vec::new() };
         loop {
             let reading =
                 begin(&shared.client, &shared.converter, &source, &query, self.json, &shared.timing);
             let mut reading = reading.await?;
+            let before = count;
             while let Some(objects) = reading.next().await? {
                 count += objects.len();
+                if self.listed && Instant::now() >= late && self.lost.is_none() {
+                    self.doubt(&ApiError::timeout(what(&source), shared.timing.head)).await?;
+                }
                 pending.extend(objects.into_iter().map(Delta::Applied));
                 if !pending.is_empty() {
                     let load = (!self.listed).then_some(Load::Loading(count));
@@ -192,6 +205,12 @@ impl Watch {
             if meta.continue_token.is_empty() {
                 self.version = Some(meta.resource_version);
                 break;
+            }
+            pages += 1;
+            empty = if count == before { empty + 1 } else { 0 };
+            if pages >= MOST_PAGES || empty >= MOST_EMPTY {
+                let why = format!("the list of {} has no end: {pages} pages so far", source.kind.resource());
+                return Err(ApiError::protocol(why).into());
             }
             // A server that pages on its own account; the token carries the version.
             query = format!("continue={}", path::escape(&meta.continue_token));

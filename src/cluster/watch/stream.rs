@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::list::{accept, encoding, wire};
 use super::path;
-use super::{Failure, Watch, random};
+use super::{Failure, Watch, asleep, random};
 use crate::cluster::client::{Asked, content_type, from_status};
 use crate::cluster::convert::{Converter, DecodeError, Encoding};
 use crate::cluster::store::Delta;
@@ -58,8 +58,14 @@ impl Watch {
             path::escape(&version),
         );
         let asked = Asked::of("watch", self.source.kind, self.source.namespace.clone());
+        let mut slept = shared.slept.clone();
         let opening = shared.client.get(&path, accept(self.json), &asked);
-        let response = match tokio::time::timeout(shared.timing.head, opening).await {
+        let opening = tokio::time::timeout(shared.timing.head, opening);
+        let opened = tokio::select! {
+            opened = opening => opened,
+            since = asleep(&mut slept) => return Err(self.woke(since).into()),
+        };
+        let response = match opened {
             Err(_) => {
                 let what = format!("cannot watch {}", self.source.kind.resource_and_group());
                 return Err(ApiError::timeout(what, shared.timing.head).into());
@@ -76,15 +82,26 @@ impl Watch {
         self.live().await?;
         // The server ends the watch by itself; one that does not has forgotten us.
         let deadline = Instant::now() + limit + Duration::from_secs(15);
+        // Bytes that never make an event are silence too: they may be the rest of one whose length was spoiled.
+        let mut heard = Instant::now();
         loop {
-            let patience = deadline.min(Instant::now() + shared.timing.silent);
-            let Ok(frame) = tokio::time::timeout_at(patience, body.frame()).await else {
-                return Ok(Ended::Silent);
+            let patience = deadline.min(heard + shared.timing.silent);
+            let frame = tokio::select! {
+                frame = tokio::time::timeout_at(patience, body.frame()) => frame,
+                since = asleep(&mut slept) => {
+                    let error = self.woke(since);
+                    self.doubt(&error).await?;
+                    return Ok(Ended::Silent);
+                }
             };
+            let Ok(frame) = frame else { return Ok(Ended::Silent) };
             let Some(frame) = frame else { break };
             let frame = frame.map_err(|error| ApiError::transport(&error))?;
             let Some(chunk) = frame.data_ref() else { continue };
-            let (deltas, result) = self.events(&mut decoder, chunk, encoding);
+            let (count, deltas, result) = self.events(&mut decoder, chunk, encoding);
+            if count > 0 {
+                heard = Instant::now();
+            }
             self.send(deltas, None).await?;
             match result {
                 Ok(()) => {}
@@ -104,17 +121,18 @@ impl Watch {
         if whole { Ok(Ended::AsAgreed) } else { Err(wire(&WireError::Truncated).into()) }
     }
 
-    /// What a chunk completes: the news, up to whatever stops them.
+    /// What a chunk completes: how many events, the news in them, up to whatever stops them.
     fn events(
         &mut self,
         decoder: &mut Decoder,
         chunk: &[u8],
         encoding: Encoding,
-    ) -> (Vec<Delta>, Result<(), Stop>) {
-        let mut deltas = Vec::new();
+    ) -> (usize, Vec<Delta>, Result<(), Stop>) {
+        let (mut count, mut deltas) = (0, Vec::new());
         let mut converter = self.shared.converter.lock().unwrap_or_else(PoisonError::into_inner);
         let (kind, version) = (self.source.kind, &mut self.version);
         let mut take = |event: EventType, object: &[u8]| {
+            count += 1;
             match event {
                 EventType::Error => {
                     let status = match encoding {
@@ -150,7 +168,7 @@ impl Watch {
             Decoder::Proto(watch) => watch.push(chunk, |event, object| take(event, object.raw)),
             Decoder::Json(watch) => watch.push(chunk, take),
         };
-        (deltas, result)
+        (count, deltas, result)
     }
 }
 

@@ -89,6 +89,8 @@ fn unknown(what: String) -> Miss {
 struct Ask<'q> {
     plugin: &'q Kubernetes,
     zone: &'q Name,
+    /// The zone in the letter case of the question, as the plugin carries it.
+    typed: &'q str,
     depth: usize,
 }
 
@@ -105,18 +107,19 @@ impl Cluster {
         kind: RecordType,
         depth: usize,
     ) -> Answer {
-        let ask = Ask { plugin, zone, depth };
+        let ask = Ask { plugin, zone, typed: name.tail(zone.len()), depth };
         let below = if zone.is_empty() { "" } else { zone.lower() };
         let data = format!("ns.dns.{below} hostmaster.{below} 0 7200 1800 86400 {}", plugin.ttl);
         let soa = Record::new(name.tail(zone.len()), RecordType::SOA, plugin.ttl.min(300), data);
         let result = match kind {
             RecordType::SOA if name == zone => Ok(Answer { answers: vec![soa.clone()], ..Answer::default() }),
             RecordType::SOA => Ok(Answer::default()),
-            RecordType::NS if name == zone => self.name_servers(ask, name),
+            // The plugin compares the name in lower case with the zone as it was typed.
+            RecordType::NS if name == zone && name.lower() == ask.typed => self.name_servers(ask, name),
             RecordType::A | RecordType::AAAA => self.addresses(ask, name, kind, &mut Vec::new()),
             RecordType::TXT => self.txt(ask, name),
             RecordType::PTR => self.ptr(ask, name),
-            _ if is_default_ns(name, zone) => Ok(Answer::default()),
+            _ if is_default_ns(name, ask.typed) => Ok(Answer::default()),
             RecordType::SRV => self.srv(ask, name),
             RecordType::CNAME => self.cname(ask, name),
             _ => self.find_records(ask, name).map(|_| Answer::default()),
@@ -230,7 +233,7 @@ impl Cluster {
         kind: RecordType,
         chain: &mut Vec<(String, String)>,
     ) -> Result<Answer, Miss> {
-        if is_default_ns(name, ask.zone) {
+        if is_default_ns(name, ask.typed) {
             let addresses = self.server_addresses(ask, Some(kind))?;
             let record =
                 |(_, ip): (_, IpAddr)| Record::new(name.as_str(), kind, ask.plugin.ttl, ip.to_string());
@@ -470,9 +473,12 @@ fn server_service(ask: Ask<'_>, facts: &ServiceFacts, zone: &str, out: &mut Vec<
     }
 }
 
-/// Whether a name is the one that SOA records call the name server.
-fn is_default_ns(name: &Name, zone: &Name) -> bool {
-    name.below(zone).as_deref() == Some(&["ns", "dns"])
+/// Whether a name is the one that SOA records call the name server (ns.go `isDefaultNS`). It looks for the zone as it
+/// was typed in the name in lower case, and for no end: `NS.DNS.CLUSTER.LOCAL` is not it, and what a search list makes
+/// of it (`ns.dns.cluster.local.svc.cluster.local`) is.
+fn is_default_ns(name: &Name, typed: &str) -> bool {
+    const LABELS: &str = "ns.dns.";
+    name.lower().starts_with(LABELS) && name.lower().find(typed) == Some(LABELS.len())
 }
 
 fn record_type(ip: IpAddr) -> RecordType {

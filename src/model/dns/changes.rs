@@ -114,20 +114,16 @@ impl Changes {
             let key = (name.to_ascii_lowercase(), kind);
             let predicted = shape(&cluster.answer(&name, kind));
             there.insert(key.clone());
-            match self.known.get_mut(&key) {
-                Some(known) => {
-                    if known.predicted != predicted || !known.there {
-                        ask.push((name, kind));
-                    }
-                    (known.predicted, known.there) = (predicted, true);
+            if let Some(known) = self.known.get_mut(&key) {
+                if known.predicted != predicted || !known.there {
+                    ask.push((name, kind));
                 }
-                None => {
-                    ask.push((name.clone(), kind));
-                    let known =
-                        Known { name, predicted, fresh: self.begun, there: true, told: BTreeMap::new() };
-                    self.known.insert(key, known);
-                }
+                (known.predicted, known.there) = (predicted, true);
+                continue;
             }
+            ask.push((name.clone(), kind));
+            let known = Known { name, predicted, fresh: self.begun, there: true, told: BTreeMap::new() };
+            self.known.insert(key, known);
         }
         for ((lower, kind), known) in &mut self.known {
             if known.there && !there.contains(&(lower.clone(), *kind)) {

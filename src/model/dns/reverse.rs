@@ -31,7 +31,9 @@ pub fn reverse_name(address: IpAddr) -> String {
 }
 
 /// The address that a reverse name stands for; `None` when it is not a whole one (CoreDNS
-/// `dnsutil.ExtractAddressFromReverse`).
+/// `dnsutil.ExtractAddressFromReverse`). Two of its traits follow from how it is written: below `ip6.arpa` up to three
+/// labels before the 32 digits change nothing, as digits are taken in fours and what is left over is dropped; and an
+/// IPv4 address that is mapped into IPv6 is the IPv4 address.
 pub fn address_of(name: &Name) -> Option<IpAddr> {
     address_in(name.lower())
 }
@@ -52,11 +54,13 @@ pub(super) fn address_in(name: &str) -> Option<IpAddr> {
     let labels = name.strip_suffix(".ip6.arpa.")?;
     let (mut value, mut count) = (0_u128, 0);
     for label in labels.rsplit('.') {
-        let [digit] = label.as_bytes() else { return None };
-        value = value << 4 | u128::from(char::from(*digit).to_digit(16)?);
+        if count < 32 {
+            let [digit] = label.as_bytes() else { return None };
+            value = value << 4 | u128::from(char::from(*digit).to_digit(16)?);
+        }
         count += 1;
     }
-    (count == 32).then(|| Ipv6Addr::from(value).into())
+    (32..36).contains(&count).then(|| IpAddr::from(Ipv6Addr::from(value)).to_canonical())
 }
 
 /// Whether a name lies below one of the two reverse trees. Their apexes do not (CoreDNS `dnsutil.IsReverse`), which
@@ -122,6 +126,21 @@ mod tests {
         assert_eq!(address("01.0.96.10.in-addr.arpa."), None);
         assert_eq!(address("+1.0.96.10.in-addr.arpa."), None);
         assert_eq!(address("x.ip6.arpa."), None);
+    }
+
+    /// As CoreDNS 1.14.7 answered.
+    #[test]
+    fn labels_before_the_digits_of_an_ipv6_address_are_dropped_by_fours() {
+        let address = |text: &str| address_of(&Name::parse(text).unwrap());
+        let digits = "7".to_owned() + &".0".repeat(29) + ".d.f.ip6.arpa.";
+        let ip = Some("fd00::7".parse().unwrap());
+        assert_eq!(address(&digits), ip);
+        assert_eq!(address(&format!("x.{digits}")), ip);
+        assert_eq!(address(&format!("long.x.1.{digits}")), ip);
+        assert_eq!(address(&format!("1.2.3.4.{digits}")), None);
+        assert_eq!(address(&digits[2..]), None);
+        let mapped = "1.0.0.0.0.6.a.0.f.f.f.f".to_owned() + &".0".repeat(20) + ".ip6.arpa.";
+        assert_eq!(address(&mapped), Some("10.96.0.1".parse().unwrap()));
     }
 
     proptest! {

@@ -37,6 +37,13 @@ struct Kept {
 }
 
 impl Names {
+    /// The way may be dead: the next question opens another. One that is being opened now is new enough.
+    pub(super) fn forget(&self) {
+        if let Ok(mut kept) = self.kept.try_lock() {
+            *kept = None;
+        }
+    }
+
     /// The way that is kept, or a new one. `fresh`: the one that is kept did not work.
     async fn open(&self, client: &Client, namespace: Option<&Text>, fresh: bool) -> Result<Kept, ApiError> {
         let mut slot = self.kept.lock().await;

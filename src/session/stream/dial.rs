@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::upgrade::Upgraded;
@@ -64,11 +66,13 @@ pub struct OpenError {
     pub refusal: Refusal,
     /// The server's own words, or what happened on the way there.
     pub text: Arc<str>,
+    /// How long the server wants to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl OpenError {
     pub(super) fn new(refusal: Refusal, text: impl Into<String>) -> Self {
-        Self { refusal, text: text.into().into() }
+        Self { refusal, text: text.into().into(), retry_after: None }
     }
 }
 
@@ -167,6 +171,8 @@ fn unreachable(error: &kube::Error) -> OpenError {
 
 async fn refused(response: Response<Body>) -> OpenError {
     let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     let body = Limited::new(response.into_body(), LONGEST_REFUSAL).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let said = serde_json::from_slice::<Status>(&body).map(|status| status.message);
@@ -177,11 +183,12 @@ async fn refused(response: Response<Body>) -> OpenError {
         403 => Refusal::Forbidden,
         404 => Refusal::NotFound,
         400 if text.contains("does not have a host assigned") => Refusal::NotReady,
+        429 => Refusal::NotReady,
         // A proxy or a server that does not know the protocol: kubectl falls back on any failed upgrade
         // (client-go: `httpstream.IsUpgradeFailure`).
         200..=299 | 400..=499 => Refusal::Unsupported,
         500 if text.contains("unable to upgrade") && !text.contains("sandbox") => Refusal::Unsupported,
         _ => Refusal::NotReady,
     };
-    OpenError::new(refusal, text)
+    OpenError { retry_after, ..OpenError::new(refusal, text) }
 }

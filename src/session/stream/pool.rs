@@ -23,8 +23,10 @@ const UPLOAD: usize = 128 * 1024;
 const SMALL: usize = 16 * 1024;
 /// What pings behind the data take.
 const PINGS: usize = 128;
-/// How long a connection has to answer a probe.
-const PROBE: Duration = Duration::from_secs(5);
+/// A server is left alone no longer than this, whatever its `Retry-After` says.
+const LONGEST_WISH: Duration = Duration::from_mins(1);
+/// How many ticks a connection has to answer a probe.
+const PROBE_TICKS: u32 = 5;
 
 /// What all connections to one cluster have in common.
 pub(super) struct Shared {
@@ -89,6 +91,13 @@ impl Shared {
     }
 }
 
+/// Why there is no connection, and until when none is tried.
+struct Failed {
+    until: Instant,
+    pause: Duration,
+    error: OpenError,
+}
+
 /// See the module.
 pub(super) struct Pool {
     pub(super) shared: Arc<Shared>,
@@ -98,6 +107,8 @@ pub(super) struct Pool {
     tunnels: Mutex<Vec<Arc<Tunnel>>>,
     /// One connection is opened at a time.
     dialing: tokio::sync::Mutex<()>,
+    /// After a failure: what is told to who asks in the pause.
+    failed: Mutex<Option<Failed>>,
     /// A connection is kept open.
     wanted: AtomicBool,
     closed: AtomicBool,
@@ -117,6 +128,7 @@ impl Pool {
             this: this.clone(),
             tunnels: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
+            failed: Mutex::default(),
             wanted: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             refused: Mutex::default(),
@@ -162,9 +174,35 @@ impl Pool {
         if let Some(tunnel) = self.ready(port) {
             return Ok(tunnel);
         }
-        let tunnel = self.dial(port).await?;
+        // Many may wait for a connection that can't be had: one of them tries, now and then.
+        if let Some(error) = self.resting() {
+            return Err(error);
+        }
+        let dialed = self.dial(port).await;
+        // Without a port not every way can be tried: that none of the others is understood says little.
+        let partly = |error: &&OpenError| {
+            port == 0 && matches!(error.refusal, Refusal::Forbidden | Refusal::Unsupported)
+        };
+        self.remember(dialed.as_ref().err().filter(|error| !partly(error)));
         drop(dialing);
-        Ok(tunnel)
+        dialed
+    }
+
+    /// What the last try failed of, while it is too early for another.
+    fn resting(&self) -> Option<OpenError> {
+        let failed = lock(&self.failed);
+        failed.as_ref().filter(|failed| Instant::now() < failed.until).map(|failed| failed.error.clone())
+    }
+
+    fn remember(&self, error: Option<&OpenError>) {
+        let mut failed = lock(&self.failed);
+        let tuning = &self.shared.tuning;
+        *failed = error.map(|error| {
+            let pause =
+                failed.as_ref().map_or(tuning.again, |before| (before.pause * 2).min(tuning.again_most));
+            let wish = error.retry_after.unwrap_or_default().min(LONGEST_WISH);
+            Failed { until: Instant::now() + pause.max(wish), pause, error: error.clone() }
+        });
     }
 
     async fn dial(&self, port: u16) -> Result<Arc<Tunnel>, OpenError> {
@@ -220,9 +258,23 @@ impl Pool {
     pub(super) async fn probe(&self) -> Result<(), OpenError> {
         // One that carries bulk may be held up by a slow reader here, which says nothing about the way.
         match self.ready(0).filter(|tunnel| tunnel.calm()) {
-            Some(tunnel) if tunnel.answers(PROBE).await => Ok(()),
+            Some(tunnel) if tunnel.answers(self.shared.tuning.tick * PROBE_TICKS).await => Ok(()),
             Some(_) => Err(OpenError::new(Refusal::Unreachable, "the connection does not answer")),
             None => self.ensure(0).await.map(|_| ()),
+        }
+    }
+
+    /// After a sleep: see [`super::Tunnels::woke`].
+    pub(super) fn woke(&self) {
+        *lock(&self.failed) = None;
+        let tunnels = lock(&self.tunnels).clone();
+        for tunnel in tunnels.into_iter().filter(|tunnel| !tunnel.is_stalled()) {
+            let patience = self.shared.tuning.tick * PROBE_TICKS;
+            tokio::spawn(async move {
+                if !tunnel.answers(patience).await {
+                    tunnel.close("the connection to the API server did not outlive this computer's sleep");
+                }
+            });
         }
     }
 

@@ -162,6 +162,11 @@ fn name_servers_are_the_services_in_front_of_the_asked_pod() {
     assert_eq!(answer.answers[0].data, "kube-dns.kube-system.svc.cluster.local.");
     assert_eq!(answer.additional[0].data, "10.96.0.10");
     assert_eq!(data(&cluster, "ns.dns.cluster.local", RecordType::A), ["10.96.0.10"]);
+    // The plugin mixes lower case with the case of the question here, and does not look for the end of the name.
+    assert_eq!(data(&cluster, "ns.dns.cluster.local.svc.cluster.local", RecordType::A), ["10.96.0.10"]);
+    assert_eq!(cluster.answer("NS.DNS.CLUSTER.LOCAL", RecordType::A).rcode, Some(Rcode::NxDomain));
+    assert_eq!(data(&cluster, "NS.dns.cluster.local", RecordType::A), ["10.96.0.10"]);
+    assert_eq!(data(&cluster, "CLUSTER.LOCAL", RecordType::NS), [""; 0]);
     // With its own slices hidden the server only knows itself.
     let alone = with("labels team=a", "");
     assert_eq!(data(&alone, "cluster.local", RecordType::NS), ["ns.dns.cluster.local."]);
@@ -209,6 +214,10 @@ fn other_plugins_are_named_and_not_guessed() {
         assert_eq!(data(&with("", plugins), name, RecordType::A), ["10.96.0.7"], "{plugins}");
     }
     assert!(!with("", "dns64").answer(name, RecordType::AAAA).is_determined());
+    let mail = with("", "template IN MX cluster.local {\n rcode NXDOMAIN\n}");
+    assert!(!mail.answer(name, RecordType::ANY).is_determined());
+    assert!(mail.answer(name, RecordType::TXT).is_determined());
+    assert!(with("", "acl example.com {\n block\n}").answer(name, RecordType::A).is_determined());
     assert_eq!(with("", "any").answer(name, RecordType::ANY).answers[0].kind, RecordType::HINFO);
     assert!(!with("kubeconfig /x", "").answer(name, RecordType::A).is_determined());
 }
