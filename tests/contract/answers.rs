@@ -72,6 +72,11 @@ async fn compare(world: &World, group: &str, probes: &[Probe]) {
     let mut said = String::new();
     for probe in probes {
         let answer = tell(world, &cleaner, &pod, probe).await;
+        let forgotten = probe.events.is_some() && probe.path.ends_with("resourceVersion=1");
+        if forgotten && world.demo.is_none() && !answer.contains("ERROR") {
+            // A young server has forgotten nothing yet.
+            continue;
+        }
         let _ = writeln!(said, "=== {} {} {}", probe.who.name(), probe.method, probe.path);
         for (name, value) in probe.headers {
             let _ = writeln!(said, "> {name}: {value}");

@@ -7,13 +7,13 @@
 #   tests/testbed/cluster.sh run CMD …    a command inside, as the administrator ($KUBECONFIG)
 #   tests/testbed/cluster.sh stop
 #
-# Needs root and what build.sh makes. Everything that is written goes to $KDISCO_TESTBED_RUN (default
-# /tmp/kdisco-testbed); its log folder says why something does not come up.
+# Needs root and what build.sh makes. Everything that is written goes to $KDISCO_TESTBED_RUN (default: a folder beside
+# those programs); its log folder says why something does not come up.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 store=${KDISCO_TESTBED:-$HOME/.cache/kdisco-testbed}
-run=${KDISCO_TESTBED_RUN:-/tmp/kdisco-testbed}
+run=${KDISCO_TESTBED_RUN:-$store/contract-run}
 # Addresses from blocks that are for benchmarks and documentation: nobody's.
 node=203.0.113.10 pods=198.18.64.0/18 services=198.19.64.0/20,fd00:198:19::/112 dns=198.19.64.10 first=198.19.64.1
 domain=cluster.local

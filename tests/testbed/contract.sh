@@ -5,11 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 bed=tests/testbed/cluster.sh
+run=${KDISCO_TESTBED_RUN:-${KDISCO_TESTBED:-$HOME/.cache/kdisco-testbed}/contract-run}
 # Inside there is no network, and every byte of cargo's has to be there.
 cargo test --locked --test contract --no-run
 $bed stop
 $bed start
 trap '$bed stop' EXIT
 # What is asked for by environment variables reaches the suite as it is.
-$bed run env KDISCO_CONTRACT_KUBECONFIG="${KDISCO_TESTBED_RUN:-/tmp/kdisco-testbed}/admin.kubeconfig" \
+$bed run env KDISCO_CONTRACT_KUBECONFIG="$run/admin.kubeconfig" \
     KDISCO_CONTRACT_IMAGE=kdisco.test/box:1 cargo test --locked --offline --test contract -- "$@"
