@@ -263,7 +263,7 @@ fn servers_that_refuse_or_answer_nonsense_are_told_without_secrets() {
         format!(r#"{{"kind":"Secret","apiVersion":"v1",{meta},"data":{{"k":["{PLANTED}"]}}}}"#),
         format!(r#"{{"kind":"Secret","apiVersion":"v1",{meta},"data":{{"k":"{PLANTED}!"}}}}"#),
         format!(r#"{{"kind":"Secret","apiVersion":"v1",{meta},"data":{{"k":"{encoded}"}},"#),
-        format!(r#"{PLANTED}"#),
+        PLANTED.to_owned(),
         format!("k8s\0{PLANTED}"),
     ];
     for (i, secret) in secrets.into_iter().enumerate() {
