@@ -1,6 +1,7 @@
 //! Answers that are cut, what can't be seen, and the order of the steps.
 
 use super::*;
+use crate::model::pod::DnsConfig;
 
 /// A headless Service with so many endpoints.
 fn crowd(count: u8) -> ServiceFacts {
