@@ -249,12 +249,11 @@ impl Watch {
             self.pause = self.shared.timing.backoff;
         }
         if ended == Ended::Silent {
-            match tokio::time::timeout(PROMPT, self.probe()).await {
-                Ok(result) => result?,
-                Err(_) => {
-                    self.doubt(&ApiError::timeout("cannot watch", self.shared.timing.silent)).await?;
-                    self.probe().await?;
-                }
+            if let Ok(result) = tokio::time::timeout(PROMPT, self.probe()).await {
+                result?;
+            } else {
+                self.doubt(&ApiError::timeout("cannot watch", self.shared.timing.silent)).await?;
+                self.probe().await?;
             }
             self.compare_clusters().await?;
         }
