@@ -267,7 +267,7 @@ def scaled(trial):
             fetch(port)
             fate = "answered?!"
         except Exception as error:
-            fate = f"{type(error).__name__} after {time.time() - start:.1f} s"
+            fate = f"{error} after {time.time() - start:.1f} s"
         scale("one", 1)
         fetch(port)
         time.sleep(3)
