@@ -18,6 +18,7 @@ pub mod message;
 pub mod overlay;
 pub mod panes;
 pub mod problem;
+pub mod profiles;
 pub mod sessions;
 pub mod state;
 pub mod table;
@@ -199,6 +200,7 @@ impl App {
                 self.restarted(result);
                 vec![]
             }
+            Message::Profiles { epoch, act, result } => self.take_profiles(epoch, &act, result),
             Message::Proxy(proxy) => {
                 self.take_proxy(proxy);
                 vec![]
@@ -289,6 +291,7 @@ impl App {
         self.dns_health = DnsHealth::default();
         self.pod_demand.clear();
         self.fetches.clear();
+        self.sessions.profiles = Arc::default();
         self.services.cursor.reset();
         self.pods.cursor.reset();
         self.relist();
@@ -304,6 +307,7 @@ impl App {
                 self.narrow_scope = Some(scope.clone());
             }
             self.scope = Some(scope);
+            return self.read_profiles();
         }
         vec![]
     }

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod args;
+mod ask;
 pub mod check;
 mod doctor;
 pub mod environment;

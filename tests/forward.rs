@@ -136,12 +136,35 @@ async fn a_refused_port_is_told_and_ends_nothing() {
     for _ in 0..3 {
         let mut stream = TcpStream::connect(local).await.unwrap();
         stream.write_all(b"hello").await.unwrap();
-        let _ = stream.read_to_end(&mut Vec::new()).await;
+        assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0, "an end, not a reset");
     }
     let told = until(&forwards, id, "it is told", |s| s.failed == 3 && s.open == 0).await;
     let why = told.last_error.unwrap().text;
     assert!(why.starts_with("nothing listens on port 9999 of pod my-app-"), "{why}");
     assert!(matches!(told.state, ForwardState::Degraded { .. }));
+}
+
+/// A pod that goes with a connection that is open: the client sees an end, and why is told.
+#[tokio::test]
+async fn a_pod_that_goes_in_the_middle_is_told() {
+    let demo = demo().await;
+    let forwards = Forwards::new(Timestamp::now);
+    let id = forwards.start(&connect(&demo, "demo"), spec(Target::service("default", "my-app"), ":80"));
+    let local = listening(&forwards, id).await;
+    let mut held = TcpStream::connect(local).await.unwrap();
+    held.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    held.read_exact(&mut [0; 20]).await.unwrap();
+    let status = until(&forwards, id, "it is connected", |s| s.pod.is_some() && s.ready > 1).await;
+    let (pod, ready) = (status.pod.unwrap(), status.ready);
+    let path = format!("/api/v1/namespaces/default/pods/{pod}?gracePeriodSeconds=0");
+    client::request(&demo, "DELETE", &path, &[], "").await;
+    until(&forwards, id, "it has left", |s| s.ready < ready).await;
+    let mut rest = Vec::new();
+    held.read_to_end(&mut rest).await.unwrap();
+    let told = until(&forwards, id, "it is told", |s| s.cut + s.failed == 1).await;
+    let why = told.last_error.unwrap().text;
+    assert!(why.contains(&*pod), "{why}");
+    assert!(page(local).await.contains("my-app pod "), "the next one goes elsewhere");
 }
 
 #[tokio::test]
@@ -164,6 +187,70 @@ async fn where_only_create_is_allowed_a_post_does() {
     let id = forwards.start(&connect(&demo, "demo"), spec(Target::service("default", "my-app"), ":80"));
     let local = listening(&forwards, id).await;
     assert!(page(local).await.contains("my-app pod "));
+}
+
+#[tokio::test]
+async fn where_only_get_is_allowed_a_websocket_does() {
+    let demo = demo().await;
+    demo.faults().always(Scope::of("create", "pods/portforward"), Failure::Forbidden);
+    let forwards = Forwards::new(Timestamp::now);
+    let id = forwards.start(&connect(&demo, "demo"), spec(Target::service("default", "my-app"), ":80"));
+    let local = listening(&forwards, id).await;
+    assert!(page(local).await.contains("my-app pod "));
+}
+
+#[tokio::test]
+async fn an_older_server_without_the_tunnel_serves_all_the_same() {
+    let options = Options { clock: Clock::Stepped, forwarding: Forwarding::Old, ..Options::default() };
+    let demo = start(options).await.unwrap();
+    let forwards = Forwards::new(Timestamp::now);
+    let id = forwards.start(&connect(&demo, "demo"), spec(Target::service("default", "my-app"), ":80"));
+    let local = listening(&forwards, id).await;
+    let pages = futures_util::future::join_all((0..20).map(|_| page(local))).await;
+    assert!(pages.iter().all(|page| page.contains("my-app pod ")), "{pages:?}");
+    let all = |s: &ForwardStatus| s.state == ForwardState::Connected && s.total == 20;
+    assert_eq!(until(&forwards, id, "it is connected", all).await.failed, 0);
+}
+
+/// What the server is asked for while a forward starts.
+#[tokio::test]
+async fn nothing_but_what_it_leads_to_is_watched() {
+    let demo = demo().await;
+    for resource in ["namespaces", "pods", "secrets", "configmaps"] {
+        for verb in ["list", "watch", "get"] {
+            demo.faults().always(Scope::of(verb, resource), Failure::Forbidden);
+        }
+    }
+    let (forwards, cluster) = (Forwards::new(Timestamp::now), connect(&demo, "demo"));
+    let id = forwards.start(&cluster, spec(Target::service("default", "my-app"), ":80"));
+    let local = listening(&forwards, id).await;
+    assert!(page(local).await.contains("my-app pod "));
+}
+
+/// As kubectl chooses: the pods of the Service's selector, and the next one when that is gone.
+#[tokio::test]
+async fn kubectls_choice_stays_with_one_pod_until_it_is_gone() {
+    let demo = demo().await;
+    let (forwards, cluster) = (Forwards::new(Timestamp::now), connect(&demo, "demo"));
+    let kubectl = |name: &str| ForwardSpec {
+        choice: kdisco::model::session::Choice::Kubectl,
+        ..spec(Target::service("default", name), ":80")
+    };
+    let id = forwards.start(&cluster, kubectl("my-app"));
+    let local = listening(&forwards, id).await;
+    let first = page(local).await;
+    for _ in 0..4 {
+        assert_eq!(page(local).await.lines().last(), first.lines().last());
+    }
+    let pod = first.lines().last().unwrap().rsplit(' ').next().unwrap().to_owned();
+    let path = format!("/api/v1/namespaces/default/pods/{pod}?gracePeriodSeconds=0");
+    client::request(&demo, "DELETE", &path, &[], "").await;
+    until(&forwards, id, "another pod", |s| s.ready > 0 && s.state != ForwardState::Opening).await;
+    let other = page(local).await;
+    assert!(other.contains("my-app pod ") && !other.contains(&pod), "{other}");
+    let gone = forwards.start(&cluster, kubectl("nothing"));
+    let why = until(&forwards, gone, "it waits", |s| matches!(s.state, ForwardState::Waiting { .. })).await;
+    assert!(why.state.why().unwrap().starts_with("there is no Service nothing"), "{why:?}");
 }
 
 #[tokio::test]

@@ -224,6 +224,43 @@ async fn a_forward_starts_serves_survives_its_pod_and_stops_by_one_key() {
     explorer.quits().await;
 }
 
+#[tokio::test]
+async fn forwards_are_kept_under_a_name_and_start_with_the_program() {
+    let mut explorer = Runner::start("demo", None, 160, 48).await;
+    explorer.shows("mysql").await;
+    explorer.press("/my-app<enter>");
+    explorer.sees("the endpoints", |s| s.contains("3/3 ready")).await;
+    explorer.press("f");
+    explorer.sees("where it listens", |s| s.contains("svc/my-app is on 127.0.0.1:")).await;
+    explorer.press("swwork<enter>");
+    explorer.shows("kept 1 forward under the name \"work\"").await;
+    explorer.press("A");
+    explorer.sees("the menu", |s| line(s, "work").contains("svc/my-app")).await;
+    explorer.press("<enter>");
+    explorer.shows("\"work\" starts with this context from now on").await;
+    let kept = std::fs::read_to_string(explorer.profiles()).unwrap();
+    assert!(kept.contains("autostart = true") && kept.contains("target = \"svc/my-app\""), "{kept}");
+    // The next time it is there without a key.
+    let mut explorer = explorer.again("demo", 160, 48).await;
+    let screen = explorer.sees("where it listens", |s| s.contains("svc/my-app is on 127.0.0.1:")).await;
+    let address = line(&screen, "svc/my-app is on").split("is on ").nth(1).unwrap();
+    let address = address.split([' ', '"']).next().unwrap().to_owned();
+    assert!(http(&address, "GET / HTTP/1.1").await.starts_with("HTTP/1.1 200"));
+    explorer.press("L");
+    explorer.sees("the menu", |s| line(s, "work").contains("starts with the context")).await;
+    explorer.press("<enter>");
+    explorer.shows("all that the profile \"work\" holds runs already").await;
+    explorer.press(":profile-delete<enter>work");
+    explorer.shows("Delete the profile").await;
+    explorer.press("<enter>");
+    explorer.shows("Forwards that run are not stopped.").await;
+    explorer.press("<enter>");
+    explorer.shows("deleted the profile \"work\"").await;
+    assert!(!std::fs::read_to_string(explorer.profiles()).unwrap().contains("work"));
+    explorer.quits().await;
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "no listener is left");
+}
+
 /// A kubeconfig whose user signs in by a shell script; nobody listens at its server.
 fn signing_in(folder: &std::path::Path, mode: &str, script: &str) -> kdisco::cluster::kubeconfig::Overrides {
     use std::os::unix::fs::PermissionsExt;

@@ -64,6 +64,46 @@ fn what_exposes_is_told_in_plain_words() {
 }
 
 #[test]
+fn a_forward_for_other_computers_wants_a_yes() {
+    let arguments = ["--demo", "forward", "svc/my-app", ":80", "--address", "0.0.0.0"];
+    let (code, out, told) = ran(&arguments);
+    assert_eq!((code, &*out), (Some(2), ""), "{told}");
+    assert!(told.contains("would be open to others, on 0.0.0.0"), "{told}");
+    assert!(told.contains("error: nobody can be asked") && told.contains("--expose"), "{told}");
+    let all = [&arguments[..], &["--expose"]].concat();
+    let mut child = kdisco(&all).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _running = Running(child);
+    assert!(line.starts_with("Forwarding from 0.0.0.0:"), "{line}");
+}
+
+#[test]
+fn forwards_are_kept_and_started_by_a_name() {
+    let home = tempfile::tempdir().unwrap();
+    let forward = |arguments: &[&str]| {
+        let mut command = kdisco(&[&["--demo", "forward"], arguments].concat());
+        command.env("HOME", home.path());
+        command
+    };
+    for arguments in [
+        &["svc/my-app", ":http", "--save-profile", "work"][..],
+        &["--profile", "work"],
+        &["--profile", "work"],
+    ] {
+        let mut child = forward(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let _running = Running(child);
+        assert!(line.starts_with("Forwarding from 127.0.0.1:"), "{line}");
+    }
+    let Output { status, stderr, .. } = forward(&["--profile", "play"]).output().unwrap();
+    let told = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("no profile \"play\"") && told.contains("There are work."), "{told}");
+}
+
+#[test]
 fn events_are_lines_of_json() {
     let (_running, line) = proxy(&["-o", "json"]);
     let event: Value = serde_json::from_str(&line).unwrap();

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use kdisco::demo::{Clock, Demo, Forwarding, Options, start};
 use kdisco::session::stream::{End, Meter, Refusal, Tuning, Tunnels, Way};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +24,8 @@ const WEB: u16 = 80;
 const CLOSED: u16 = 9999;
 /// Far more than anything here takes, and only waited for where something hangs as it should.
 const HANGS: Duration = Duration::from_millis(400);
+/// Only waited for where something hangs that should not.
+const FAILS: Duration = Duration::from_secs(60);
 
 async fn measured() -> Demo {
     let options = Options { clock: Clock::Stepped, forwarding: Forwarding::Measured, ..Options::default() };
@@ -32,6 +35,35 @@ async fn measured() -> Demo {
 fn tunnels(demo: &Demo, tuning: Tuning) -> Tunnels {
     let config = kube::Config::new(demo.server().parse().unwrap());
     Tunnels::tuned(kube::Client::try_from(config).unwrap(), tuning)
+}
+
+/// Connections to the server, in all and now.
+#[derive(Default)]
+struct Counts {
+    all: AtomicUsize,
+    open: AtomicUsize,
+}
+
+/// Stands before the server and counts.
+async fn counted(demo: &Demo) -> (String, Arc<Counts>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = format!("http://{}", listener.local_addr().unwrap());
+    let server = demo.server().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let counts = Arc::<Counts>::default();
+    let counting = counts.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (counts, server) = (counting.clone(), server.clone());
+            tokio::spawn(async move {
+                counts.all.fetch_add(1, Ordering::SeqCst);
+                counts.open.fetch_add(1, Ordering::SeqCst);
+                let mut far = TcpStream::connect(server).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                counts.open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (here, counts)
 }
 
 /// One exchange with the echo.
@@ -44,7 +76,7 @@ async fn echo(tunnels: &Tunnels, text: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 async fn good(tunnels: &Tunnels, count: usize) -> usize {
-    let one = || async { timeout(HANGS * 5, echo(tunnels, b"hello")).await.is_ok_and(|r| r.is_ok()) };
+    let one = || async { timeout(FAILS, echo(tunnels, b"hello")).await.is_ok_and(|r| r.is_ok()) };
     join_all((0..count).map(|_| one())).await.into_iter().filter(|good| *good).count()
 }
 
@@ -114,15 +146,49 @@ async fn refused(tunnels: &Tunnels, count: usize) {
 #[tokio::test]
 async fn a_port_that_refuses_harms_no_other() {
     let demo = measured().await;
-    let tunnels = tunnels(&demo, Tuning::default());
+    // Only one that was not refused would wait so long.
+    let tunnels = tunnels(&demo, Tuning { refused_delay: FAILS, ..Tuning::default() });
     let mut before = tunnels.open("default", POD, ECHO).await.unwrap();
     before.write_all(b"a").await.unwrap();
     before.read_u8().await.unwrap();
     refused(&tunnels, 20).await;
     assert_eq!(good(&tunnels, 60).await, 60);
     before.write_all(b"b").await.unwrap();
-    let answer = timeout(HANGS * 5, before.read_u8()).await;
+    let answer = timeout(FAILS, before.read_u8()).await;
     assert_eq!(answer.unwrap().unwrap(), b'b', "what was open before goes on");
+}
+
+/// As a client does that tries again: what one refusal leaves behind is not in the way of the next.
+#[tokio::test]
+async fn a_port_that_refuses_does_so_each_time() {
+    let demo = measured().await;
+    // Nothing but what the refusals themselves cause is asked.
+    let tuning = Tuning { keep_alive: u64::MAX, refused_delay: FAILS, ..Tuning::default() };
+    let tunnels = tunnels(&demo, tuning);
+    for at in 0..8 {
+        assert!(timeout(FAILS, refused(&tunnels, 1)).await.is_ok(), "number {at} hangs");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_with_a_stuck_worker_is_replaced() {
+    let demo = measured().await;
+    let (server, counts) = counted(&demo).await;
+    let config = kube::Config::new(server.parse().unwrap());
+    let tuning = Tuning { tick: Duration::from_millis(10), dead: 10_000, ..Tuning::default() };
+    let tunnels = Tunnels::tuned(kube::Client::try_from(config).unwrap(), tuning);
+    tunnels.warm("default", POD).await.unwrap();
+    assert_eq!(counts.all.load(Ordering::SeqCst), 1);
+    // What comes first for a port that refuses sticks in its worker, for good.
+    refused(&tunnels, 3).await;
+    let replaced = async {
+        while (counts.all.load(Ordering::SeqCst), counts.open.load(Ordering::SeqCst)) != (2, 1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), replaced).await.unwrap();
+    assert_eq!(good(&tunnels, 60).await, 60);
+    assert_eq!(counts.all.load(Ordering::SeqCst), 2, "all over the new one");
 }
 
 #[tokio::test]
@@ -133,7 +199,8 @@ async fn without_pairs_on_one_worker_it_does() {
     let mut before = tunnels.open("default", POD, ECHO).await.unwrap();
     before.write_all(b"a").await.unwrap();
     before.read_u8().await.unwrap();
-    refused(&tunnels, 20).await;
+    // Some of them are never opened.
+    let _ = timeout(HANGS, refused(&tunnels, 20)).await;
     before.write_all(b"b").await.unwrap();
     assert!(timeout(HANGS, before.read_u8()).await.is_err(), "its worker waits for a reader forever");
 }

@@ -133,6 +133,10 @@ actions! {
     Restart = "restart", Do, "restart what lacks this Service's variables, after a question";
     Forward = "forward", Do, "start or stop a port-forward to the selection";
     ForwardChoose = "forward-choose", Do, "choose ports, local address and pod of a port-forward";
+    Profile = "profile", Do, "start forwards that are kept under a name";
+    ProfileSave = "profile-save", Do, "keep the running forwards under a name";
+    ProfileAutostart = "profile-autostart", Do, "have a profile started with its context, or no longer";
+    ProfileDelete = "profile-delete", Do, "delete a profile, after a question";
     Open = "open", Do, "open the forward in the browser";
     Proxy = "proxy", Do, "start or stop the API proxy on this computer, for GET and HEAD";
     ProxyWide = "proxy-wide", Do, "let the API proxy pass writes too, after a question";

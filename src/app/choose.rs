@@ -12,15 +12,18 @@ use super::action::Action;
 use super::effect::Effect;
 use super::message::CopyOutcome;
 use super::overlay::{Choice, Entry, Overlay, Picker, PickerKind};
+use super::profiles::ProfileUse;
 use super::state::{Tone, Viewpoint};
 
 /// Commands of the palette that take a word: what is typed, what it means.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 8] = [
     ("ns", "ns NAME[,NAME…]|all: look at these namespaces"),
     ("ctx", "ctx NAME: connect to this context"),
     ("filter", "filter TEXT: filter the list"),
     ("svc", "svc NAME: go to a Service"),
     ("resolve", "resolve NAME [TYPE] [@NAMESPACE/POD] [glibc|musl]: look a name up live"),
+    ("profile", "profile NAME: start the forwards that are kept under it"),
+    ("profile-save", "profile-save NAME: keep the running forwards under it"),
     ("doctor", "doctor NAME: why it does not resolve or connect from the viewpoint"),
 ];
 
@@ -35,7 +38,7 @@ impl App {
             PickerKind::Copy => self.copy_entries(),
             PickerKind::Export => self.export_entries(),
             // Opened where its target is known.
-            PickerKind::Ports | PickerKind::Resolve => return,
+            PickerKind::Ports | PickerKind::Resolve | PickerKind::Profile(_) => return,
         };
         if entries.is_empty() {
             let why = match kind {
@@ -82,6 +85,7 @@ impl App {
         let entries = match picker.kind {
             PickerKind::Namespaces => self.namespace_entries(),
             PickerKind::Viewpoint => self.viewpoint_entries(),
+            PickerKind::Profile(what) => self.profile_entries(what),
             PickerKind::Palette
             | PickerKind::Contexts
             | PickerKind::Copy
@@ -110,6 +114,10 @@ impl App {
                 "ns" => Action::Namespaces,
                 "ctx" => Action::Contexts,
                 "svc" => Action::Services,
+                "resolve" => Action::ResolveAny,
+                "doctor" => Action::Doctor,
+                "profile" => Action::Profile,
+                "profile-save" => Action::ProfileSave,
                 _ => Action::Filter,
             }),
         });
@@ -283,6 +291,17 @@ impl App {
                 }
                 return self.resolve_typed(&typed);
             }
+            // What is typed is a name as it stands, when one is to be given.
+            PickerKind::Profile(ProfileUse::Save) if !typed.is_empty() => {
+                return self.use_profile(ProfileUse::Save, &typed);
+            }
+            PickerKind::Profile(what) => {
+                return match picker.selected().map(|e| e.choice.clone()) {
+                    Some(Choice::Profile(name)) => self.use_profile(what, &name),
+                    Some(_) => vec![],
+                    None => self.use_profile(what, &typed),
+                };
+            }
             PickerKind::Ports => {
                 let marked: Vec<PortWish> = picker
                     .entries
@@ -314,7 +333,7 @@ impl App {
             Some(Choice::Export(form)) => self.export(form),
             Some(Choice::ForwardPorts(ports)) => self.forward_chosen(ports),
             Some(Choice::Resolve(question)) => self.resolve_chosen(question),
-            Some(Choice::Nothing) => vec![],
+            Some(Choice::Nothing | Choice::Profile(_)) => vec![],
             None => {
                 self.notify(Tone::Fault, format!("nothing is called \"{typed}\""));
                 vec![]
@@ -351,6 +370,8 @@ impl App {
             }
             "resolve" => self.resolve_typed(rest),
             "doctor" => self.examine(rest.to_owned()),
+            "profile" => self.use_profile(ProfileUse::Start, rest),
+            "profile-save" => self.use_profile(ProfileUse::Save, rest),
             "filter" => {
                 self.focus_on(super::Pane::Main);
                 self.set_filter(super::Line::new(rest));

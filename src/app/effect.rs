@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::model::dns::Libc;
 use crate::model::dns::live::Question;
 use crate::model::env::restart::Plan;
+use crate::model::session::profile::ProfileAct;
 use crate::model::session::{ForwardId, ForwardSpec};
 use crate::model::{Kind, NamespaceScope, ObjectKey, Pod, Text};
 
@@ -132,6 +133,15 @@ pub enum Effect {
     StopForwards {
         /// Which.
         ids: Vec<ForwardId>,
+    },
+    /// Read the forwards that are kept under a name for a context, or change them.
+    Profiles {
+        /// For which connection.
+        epoch: u64,
+        /// The context.
+        context: Text,
+        /// What is to be done.
+        act: ProfileAct,
     },
     /// Start the API proxy over a connection; one that runs is stopped first.
     StartProxy {

@@ -6,6 +6,7 @@ use super::action::{Action, Mode};
 use super::effect::Effect;
 use super::message::{Edit, Target};
 use super::overlay::{Confirm, Overlay, PickerKind};
+use super::profiles::ProfileUse;
 use super::state::{MainView, Pane, Tone};
 use super::table::Column;
 use super::{App, Line};
@@ -99,6 +100,10 @@ impl App {
             Action::Restart => return self.plan_restart(),
             Action::Forward => return self.toggle_forward(),
             Action::ForwardChoose => self.choose_forward(),
+            Action::Profile => return self.choose_profile(ProfileUse::Start),
+            Action::ProfileSave => return self.choose_profile(ProfileUse::Save),
+            Action::ProfileAutostart => return self.choose_profile(ProfileUse::Autostart),
+            Action::ProfileDelete => return self.choose_profile(ProfileUse::Delete),
             Action::Open => return self.open_forward(),
             Action::Proxy => return self.toggle_proxy(),
             Action::ProxyWide => self.widen_proxy(),

@@ -9,6 +9,7 @@ use crate::model::env::Fetch;
 use crate::model::env::restart::Plan;
 use crate::model::proxy::ProxyStatus;
 use crate::model::session::ForwardStatus;
+use crate::model::session::profile::{Profile, ProfileAct};
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 
@@ -130,6 +131,15 @@ pub enum Message {
     },
     /// One step of a restart was done (what, in a few words), or was not.
     Restarted(Result<String, Problem>),
+    /// The profiles of a context as they are now, after what was done with them.
+    Profiles {
+        /// For which connection.
+        epoch: u64,
+        /// What was asked for.
+        act: ProfileAct,
+        /// What there is; or why it was not done.
+        result: Result<Arc<Vec<Profile>>, Problem>,
+    },
     /// What is true of the API proxy now.
     Proxy(Option<ProxyStatus>),
     /// Something that was asked for can't be done.

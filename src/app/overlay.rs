@@ -10,6 +10,7 @@ use super::action::Action;
 use super::effect::Effect;
 use super::environment::ExportForm;
 use super::input::Line;
+use super::profiles::ProfileUse;
 use super::state::Viewpoint;
 
 /// One thing that lies over the panes.
@@ -110,6 +111,8 @@ pub enum PickerKind {
     Ports,
     /// Which name to look up.
     Resolve,
+    /// Which profile, and what for.
+    Profile(ProfileUse),
 }
 
 impl PickerKind {
@@ -124,6 +127,10 @@ impl PickerKind {
             Self::Export => "Copy the environment",
             Self::Ports => "Forward",
             Self::Resolve => "Look up",
+            Self::Profile(ProfileUse::Start) => "Start the profile",
+            Self::Profile(ProfileUse::Save) => "Keep the running forwards as",
+            Self::Profile(ProfileUse::Autostart) => "Start with the context, or no longer",
+            Self::Profile(ProfileUse::Delete) => "Delete the profile",
         }
     }
 }
@@ -179,6 +186,8 @@ pub enum Choice {
     ForwardPorts(Vec<PortWish>),
     /// Look this up.
     Resolve(Question),
+    /// This profile.
+    Profile(Text),
     /// Nothing: the entry says what can be typed.
     Nothing,
 }

@@ -2,11 +2,12 @@
 //!
 //! Only `app` uses it. The sockets are elsewhere; what is true of them arrives as a message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::copy::{self, CopyItem};
 use crate::model::proxy::ProxyStatus;
+use crate::model::session::profile::Profile;
 use crate::model::session::{
     Choice as PodChoice, ForwardId, ForwardSpec, ForwardState, ForwardStatus, Listen,
 };
@@ -17,6 +18,7 @@ use super::cursor::Cursor;
 use super::effect::Effect;
 use super::overlay::{Choice, Confirm, Entry, Overlay, Picker, PickerKind};
 use super::panes::Subject;
+use super::profiles::ProfileUse;
 use super::state::{Pane, Tone};
 use super::{Action, App};
 
@@ -27,6 +29,10 @@ pub struct Sessions {
     pub forwards: Arc<Vec<ForwardStatus>>,
     /// The API proxy that runs, or ran last.
     pub proxy: Option<ProxyStatus>,
+    /// What is kept under a name for the context that is looked at.
+    pub profiles: Arc<Vec<Profile>>,
+    /// Contexts whose profiles have been started by themselves.
+    pub(super) autostarted: BTreeSet<Text>,
     /// The selection of the page of sessions.
     pub cursor: Cursor<ForwardId>,
     /// Ports that were chosen for a target, so that it is asked once.
@@ -192,8 +198,8 @@ impl App {
             );
         }
         entries.push(Entry {
-            label: "LOCAL:REMOTE [--address IP] [--pod NAME] [--least-connections] [--kubectl]".into(),
-            note: "or type it".into(),
+            label: "or type".into(),
+            note: "LOCAL:REMOTE [--address IP] [--pod NAME] [--least-connections] [--kubectl]".into(),
             choice: Choice::Nothing,
         });
         self.sessions.asked = Some(target);
@@ -238,21 +244,29 @@ impl App {
                 ..ForwardSpec::new(target.clone(), port)
             })
             .collect();
-        let start = Effect::StartForwards { epoch: self.connection.epoch, specs };
-        let exposed: Vec<String> = listen.exposed().map(|a| a.to_string()).collect();
-        if exposed.is_empty() {
-            self.notify(Tone::Note, format!("starting the forward to {target}"));
-            return vec![start];
+        self.start_specs(&format!("the forward to {target}"), specs)
+    }
+
+    /// Starts forwards; those that others than this computer could reach only after a typed word.
+    pub(super) fn start_specs(&mut self, what: &str, specs: Vec<ForwardSpec>) -> Vec<Effect> {
+        let mut lines: Vec<String> = Vec::new();
+        for spec in &specs {
+            let exposed: Vec<String> = spec.listen.exposed().map(|a| a.to_string()).collect();
+            let line = format!("The forward to {} would listen on {}.", spec.target, exposed.join(", "));
+            if !exposed.is_empty() && !lines.contains(&line) {
+                lines.push(line);
+            }
         }
-        self.overlays.push(Overlay::Confirm(Confirm::typed(
-            "Listen for other computers?",
-            vec![
-                format!("The forward to {target} would listen on {}.", exposed.join(", ")),
-                "Everybody who reaches this computer there reaches the pod, without signing in.".to_owned(),
-            ],
-            "expose",
-            vec![start],
-        )));
+        let start = vec![Effect::StartForwards { epoch: self.connection.epoch, specs }];
+        if lines.is_empty() {
+            self.notify(Tone::Note, format!("starting {what}"));
+            return start;
+        }
+        lines.push(
+            "Everybody who reaches this computer there reaches the pod, without signing in.".to_owned(),
+        );
+        let title = "Listen for other computers?";
+        self.overlays.push(Overlay::Confirm(Confirm::typed(title, lines, "expose", start)));
         vec![]
     }
 
@@ -441,6 +455,10 @@ impl App {
             }
             (Action::Open, _) => Some(self.open_forward()),
             (Action::Proxy, _) => Some(self.toggle_proxy()),
+            (Action::Profile, _) => Some(self.choose_profile(ProfileUse::Start)),
+            (Action::ProfileSave, _) => Some(self.choose_profile(ProfileUse::Save)),
+            (Action::ProfileAutostart, _) => Some(self.choose_profile(ProfileUse::Autostart)),
+            (Action::ProfileDelete, _) => Some(self.choose_profile(ProfileUse::Delete)),
             (Action::Sessions, _) => {
                 self.overlays.pop();
                 Some(vec![])

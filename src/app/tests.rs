@@ -3,6 +3,7 @@
 mod cure;
 mod environment;
 mod lookups;
+mod profiles;
 mod sessions;
 
 use std::sync::Arc;

@@ -432,6 +432,9 @@ pub struct Forward {
     /// Addresses to listen on, with commas between
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "localhost")]
     pub address: Vec<String>,
+    /// Listen on addresses that other computers can reach without asking
+    #[arg(long)]
+    pub expose: bool,
     /// How long a running pod is waited for at the start (0: for ever)
     #[arg(long, value_name = "TIME", default_value = "1m0s")]
     pub pod_running_timeout: String,

@@ -10,6 +10,7 @@ use super::facts;
 use super::failure::{Exit, Failure};
 use crate::cluster::kubeconfig::{self, Overrides};
 use crate::cluster::objects;
+use crate::config::load::forwards_file;
 use crate::config::{Settings, Source as ThemeSource, Theme};
 use crate::demo;
 use crate::model::time::Timestamp;
@@ -73,6 +74,7 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
         filter: explore.selector.as_ref().map(|s| format!("-l {s}")).unwrap_or_default(),
         read_only: settings.read_only.value,
         forwards: registry::directory(|name| std::env::var_os(name)),
+        profiles: forwards_file(),
         mouse: settings.mouse.value,
         look: Look::new(theme, settings.ascii.value, settings.keymap.clone()),
         notices,

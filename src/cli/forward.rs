@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::args::{Balance, Events, Explore, Forward, Origin};
+use super::ask;
 use super::explore::start_demo;
 use super::failure::{Exit, Failure, tell};
 use super::live::{connect, failed};
@@ -80,6 +81,10 @@ async fn forward(explore: &Explore, args: &Forward, out: &mut impl Write) -> Res
     let listen = listen(args)?;
     let client = connect(explore, kubeconfig).await?;
     let specs = specs(explore, args, &client, &listen).await?;
+    if !may_expose(&specs, args.expose).await? {
+        let _ = writeln!(io::stderr(), "nothing was started");
+        return Ok(Exit::Problems);
+    }
     if let Some(name) = &args.save_profile {
         let context = client.target().context.clone();
         profile::save(&file()?, &context, name, &specs).map_err(|e| wrong_profile(&e))?;
@@ -124,15 +129,38 @@ async fn forward(explore: &Explore, args: &Forward, out: &mut impl Write) -> Res
 }
 
 fn listen(args: &Forward) -> Result<Listen, Failure> {
-    let listen = Listen::parse(args.address.iter().map(String::as_str)).map_err(|why| {
+    Listen::parse(args.address.iter().map(String::as_str)).map_err(|why| {
         Failure::new(Exit::Usage, "--address can't be used", why, "Give IP addresses, or localhost.")
-    })?;
-    for address in listen.exposed() {
-        let what = format!("the forward listens on {address}");
-        let why = "Everybody who can reach this computer there can use it, with your rights in the cluster.";
+    })
+}
+
+/// Says what others could reach through the forwards, and asks for a yes where they could reach anything.
+async fn may_expose(specs: &[ForwardSpec], agreed: bool) -> Result<bool, Failure> {
+    let mut exposed = false;
+    for spec in specs {
+        let addresses: Vec<String> = spec.listen.exposed().map(|address| address.to_string()).collect();
+        if addresses.is_empty() {
+            continue;
+        }
+        exposed = true;
+        let ForwardSpec { target, port, .. } = spec;
+        let what = format!("{target} {} would be open to others, on {}", port.remote, addresses.join(", "));
+        let why =
+            "Everybody who can reach this computer there reaches the pods behind it, without signing in.";
         tell(&mut io::stderr(), "warning", &Problem { what, why: why.to_owned(), hint: String::new() });
     }
-    Ok(listen)
+    if !exposed || agreed {
+        return Ok(true);
+    }
+    if !ask::somebody_is_there() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "nobody can be asked",
+            "Input or output is no terminal, and nothing listens for other computers without a yes.",
+            "Give --expose to listen there all the same, or leave out --address.",
+        ));
+    }
+    Ok(ask::agreed("Type yes to let others in: ", &["yes"]).await)
 }
 
 /// What is to be started: the arguments, or a profile.
@@ -197,8 +225,11 @@ fn file() -> Result<PathBuf, Failure> {
 
 fn wrong_profile(error: &ProfileError) -> Failure {
     let hint = match error {
-        ProfileError::Missing(..) => "--save-profile NAME keeps forwards under a name.",
-        _ => "Nothing was written. Mend the file, or move it away.",
+        ProfileError::Missing { others, .. } if others.is_empty() => {
+            "--save-profile NAME keeps forwards under a name.".to_owned()
+        }
+        ProfileError::Missing { others, .. } => format!("There are {}.", others.join(", ")),
+        _ => "Nothing was written. Mend the file, or move it away.".to_owned(),
     };
     Failure::new(Exit::Usage, "the profile can't be used", error.to_string(), hint)
 }
@@ -286,6 +317,12 @@ fn lines(before: Option<&ForwardStatus>, status: &ForwardStatus, out: &mut impl 
     for _ in 0..taken {
         writeln!(out, "Handling connection for {port}")?;
     }
+    if status.cut > before.map_or(0, |b| b.cut)
+        && let Some(error) = &status.last_error
+    {
+        let what = name(status);
+        tell(&mut io::stderr(), "note", &Problem { what, why: error.text.to_string(), hint: String::new() });
+    }
     let was = before.map(|b| (b.state.word(), b.state.why()));
     if was == Some((status.state.word(), status.state.why())) {
         return Ok(());
@@ -328,7 +365,8 @@ fn events(before: Option<&ForwardStatus>, status: &ForwardStatus, out: &mut impl
             event("listening", Some(local.to_string()), None)?;
         }
     }
-    if status.failed > before.map_or(0, |b| b.failed) {
+    let bad = |status: &ForwardStatus| status.failed + status.cut;
+    if bad(status) > before.map_or(0, bad) {
         event("error", None, status.last_error.as_ref().map(|e| &*e.text))?;
     }
     let word = |status: &ForwardStatus| match status.state {

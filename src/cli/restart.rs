@@ -1,8 +1,9 @@
 //! `kdisco restart`: what owns the containers that lack a Service's variables, named first, restarted after a yes.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use super::args::{DryRunAt, Explore, Origin as FactsOrigin};
+use super::ask;
 use super::environment::Trouble;
 use super::explore::start_demo;
 use super::facts::{Facts, Needs};
@@ -156,7 +157,7 @@ fn affected(facts: &Facts, query: &Query, out: &mut impl Write) -> io::Result<Ve
 
 /// Asks a person.
 async fn confirmed(plan: &Plan) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !ask::somebody_is_there() {
         return Err(Failure::new(
             Exit::Usage,
             "nobody can be asked",
@@ -167,19 +168,7 @@ async fn confirmed(plan: &Plan) -> Result<bool, Failure> {
     let (objects, pods) = (plan.possible().count(), plan.pods());
     let things = if objects == 1 { "this object" } else { "these objects" };
     let ends = if pods == 1 { "1 pod ends" } else { &format!("{pods} pods end") };
-    eprint_flushed(&format!("Change {things} ({ends})? [y/N] "));
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-fn eprint_flushed(text: &str) {
-    let mut err = io::stderr();
-    let _ = err.write_all(text.as_bytes());
-    let _ = err.flush();
+    Ok(ask::agreed(&format!("Change {things} ({ends})? [y/N] "), &["y", "yes"]).await)
 }
 
 /// Does the steps one after the other; one that fails does not stop the others.

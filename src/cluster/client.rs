@@ -25,6 +25,7 @@ mod credential;
 pub mod detached;
 mod dial;
 mod exec;
+mod gather;
 mod oidc;
 mod rotation;
 mod service;

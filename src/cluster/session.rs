@@ -19,14 +19,15 @@ pub use once::list_once;
 use super::client::{Asked, Client};
 use super::convert::Converter;
 use super::store::Object;
-use super::watch::{Shared, Timing, list, path};
+pub use super::watch::Only;
+use super::watch::{Shared, Source, Timing, list, path};
 use super::{ApiError, ApiErrorKind};
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 use owner::Owner;
 
 /// So many lists run at once; more would only make each of them slower, and the server busy.
-const PARALLEL_LISTS: usize = 4;
+pub(super) const PARALLEL_LISTS: usize = 4;
 /// So many batches may wait for the store before watches are held up.
 const QUEUE: usize = 64;
 
@@ -46,11 +47,29 @@ pub struct Start {
     pub timing: Timing,
 }
 
+/// A part of one kind in one namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// The kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: Text,
+    /// Which of them; `None`: all.
+    pub only: Option<Only>,
+}
+
+impl Part {
+    fn source(self) -> Source {
+        Source { kind: self.kind, namespace: Some(self.namespace), name: None, only: self.only }
+    }
+}
+
 /// What the connection is told to do.
 #[derive(Debug)]
 enum Command {
     Scope(NamespaceScope),
     Pods(BTreeSet<Option<Text>>),
+    Parts(BTreeSet<Part>),
     Fetched(Object),
     Missing(Kind, ObjectKey),
 }
@@ -71,6 +90,16 @@ impl Connection {
     /// Starts watching: Services and EndpointSlices of the scope, and Namespaces. Must be called inside a tokio
     /// runtime. Cannot fail: what does not work is in the snapshots' loads.
     pub fn start(client: Client, start: Start) -> Self {
+        Self::begin(client, start, None)
+    }
+
+    /// The same for whoever needs no more than these parts: nothing else is asked for. Of one kind in one namespace
+    /// there may be one part.
+    pub fn of_parts(client: Client, start: Start, parts: BTreeSet<Part>) -> Self {
+        Self::begin(client, start, Some(parts))
+    }
+
+    fn begin(client: Client, start: Start, parts: Option<BTreeSet<Part>>) -> Self {
         let (commands, orders) = mpsc::unbounded_channel();
         let (out, news) = mpsc::channel(QUEUE);
         let (nudge, nudged) = watch::channel(0);
@@ -90,6 +119,9 @@ impl Connection {
             clock: start.clock,
         };
         let mut owner = Owner::new(shared, start.epoch, start.scope, start.known, publish);
+        if let Some(parts) = parts {
+            owner.restrict(parts);
+        }
         // The first watches start, and the first snapshot says so, before this returns.
         owner.begin();
         let owner = tokio::spawn(owner.run(orders, news));
@@ -115,6 +147,11 @@ impl Connection {
     /// people come back.
     pub fn set_pod_demand(&self, namespaces: BTreeSet<Option<Text>>) {
         self.tell(Command::Pods(namespaces));
+    }
+
+    /// Watches these parts from now on, in place of those of [`Self::of_parts`].
+    pub fn set_parts(&self, parts: BTreeSet<Part>) {
+        self.tell(Command::Parts(parts));
     }
 
     /// Lets everything that waits for its next try have it now.

@@ -42,6 +42,17 @@ pub(super) struct Source {
     pub(super) namespace: Option<Text>,
     /// The one object of that name, or `None` for all.
     pub(super) name: Option<Text>,
+    /// A part of them, for those who need no more; it counts as all there are.
+    pub(super) only: Option<Only>,
+}
+
+/// Which part of a kind is enough. The server sends nothing of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Only {
+    /// The object of this name (`metadata.name`); rights that are given for single names are enough for it.
+    Name(Text),
+    /// Those that this label selector selects.
+    Labels(Text),
 }
 
 /// News from one watch.
@@ -338,7 +349,7 @@ impl Watch {
 
     /// All objects of the source are gone.
     fn nothing(&self) -> Vec<Delta> {
-        let Source { kind, namespace, name } = &self.source;
+        let Source { kind, namespace, name, .. } = &self.source;
         match name {
             Some(name) => {
                 let namespace = namespace.clone().unwrap_or_default();

@@ -4,6 +4,7 @@
 //! listens, connects or looks at a clock; [`crate::session`] does, and fills these in.
 
 pub mod backends;
+pub mod profile;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -245,6 +246,8 @@ pub struct ForwardStatus {
     pub total: u64,
     /// Those of them that failed.
     pub failed: u64,
+    /// Those that a pod ended after it had stopped being ready: what came over them may be incomplete.
+    pub cut: u64,
     /// Bytes that pods sent.
     pub bytes_in: u64,
     /// Bytes that pods were sent.

@@ -15,6 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::app::{ContextInfo, Effect, Identity, Message, Problem};
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
+use crate::cluster::reader::dns_settings;
 use crate::cluster::session::{Connection, Start};
 use crate::cluster::watch::Timing;
 use crate::cluster::write::MayWrite;
@@ -63,9 +64,6 @@ impl KnownNamespaces {
     }
 }
 
-/// The ConfigMaps of kube-system that tell the cluster's domain and DNS settings, where they may be read.
-const DNS_SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
-
 /// The connection that is used now; replaced as a whole, so that nothing of a former one is left.
 #[derive(Debug, Default)]
 struct Current {
@@ -90,6 +88,8 @@ pub struct Effects {
     pub read_only: bool,
     /// Where other processes are told of the forwards.
     pub directory: Option<PathBuf>,
+    /// The file with the forwards that are kept under a name.
+    pub profiles: Option<PathBuf>,
     proxies: sessions::Proxies,
     forwards: Forwards,
     watching_forwards: bool,
@@ -111,6 +111,7 @@ impl Effects {
             connecting: None,
             read_only: false,
             directory: None,
+            profiles: None,
             proxies: sessions::Proxies::default(),
             forwards: Forwards::new(jiff::Timestamp::now),
             watching_forwards: false,
@@ -156,9 +157,18 @@ impl Effects {
             }
             Effect::StopProxy => self.proxies.stop(&self.messages),
             Effect::Examine { id, epoch, name, from } => {
-                self.ask(epoch, |client| names::diagnose(client, id, name, from));
+                let Some(connection) = self.connection(epoch) else { return };
+                let known = connection.snapshots().borrow().clone();
+                self.ask(epoch, |client| names::diagnose(client, known, id, name, from));
             }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
+            Effect::Profiles { epoch, context, act } => {
+                let (file, messages) = (self.profiles.clone(), self.messages.clone());
+                self.tasks.spawn_blocking(move || {
+                    let result = sessions::profiles(file.as_deref(), &context, &act);
+                    let _ = messages.send(Message::Profiles { epoch, act, result });
+                });
+            }
             Effect::StopForwards { ids } => ids.into_iter().for_each(|id| self.forwards.stop(id)),
             Effect::OpenUrl { url } => self.open_url(&url),
             // These need the terminal: the loop has done them.
@@ -403,8 +413,8 @@ async fn read_dns_settings(connection: &Connection) {
     if snapshots.wait_for(listed).await.is_err() {
         return;
     }
-    for name in DNS_SETTINGS {
-        let _ = connection.fetch_config(Kind::ConfigMap, &ObjectKey::new("kube-system", name)).await;
+    for (kind, key) in dns_settings().filter(|(kind, _)| *kind == Kind::ConfigMap) {
+        let _ = connection.fetch_config(kind, &key).await;
     }
 }
 

@@ -1,9 +1,9 @@
 //! Forwards with all that they need: the facts of their cluster, the way to its pods, and a list of what is true.
 //!
-//! What it is: [`Forwards`] starts and stops them; each has its own watches of one namespace, so it outlives whatever
-//! the screen looks at. What it is not: it shows nothing. The explorer and `kdisco forward` use it alike.
+//! What it is: [`Forwards`] starts and stops them; each has its own watches of what it leads to and of nothing else, so
+//! it outlives whatever the screen looks at. What it is not: it shows nothing. The explorer and `kdisco forward` use it alike.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,15 +15,15 @@ use tokio::task::JoinHandle;
 use crate::cluster::ApiErrorKind;
 use crate::cluster::access::{Question, forbidden, missing};
 use crate::cluster::client::Client;
-use crate::cluster::session::{Connection, Start as StartConnection};
+use crate::cluster::session::{Connection, Only, Part, Start as StartConnection};
 use crate::cluster::watch::Timing;
 use crate::cluster::workload;
 use crate::model::selector::Selector;
-use crate::model::session::backends::{Backends, backends, needs_pods};
-use crate::model::session::{ForwardId, ForwardSpec, ForwardState, ForwardStatus};
-use crate::model::target::TargetKind;
+use crate::model::session::backends::{Backends, backends};
+use crate::model::session::{Choice, ForwardId, ForwardSpec, ForwardState, ForwardStatus};
+use crate::model::target::{Target, TargetKind};
 use crate::model::time::Timestamp;
-use crate::model::{NamespaceScope, Text};
+use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 use crate::session::forward::{Forward, Start, start};
 use crate::session::registry::{self, Entry, Registry};
 use crate::session::stream::Tunnels;
@@ -55,8 +55,8 @@ struct State {
     watches: HashMap<Watched, Weak<Connection>>,
 }
 
-/// Context, server, namespace, and whether pods are watched.
-type Watched = (String, String, Text, bool);
+/// Context, server, target, and whether kubectl's choice of the pod is wanted, which needs other facts.
+type Watched = (String, String, Target, bool);
 
 /// What ends with a forward.
 struct Running {
@@ -97,8 +97,8 @@ impl Forwards {
     pub fn start(&self, client: &Client, spec: ForwardSpec) -> ForwardId {
         let target = client.target();
         let (context, server) = (target.context.clone(), target.server.to_string());
-        let pods = needs_pods(&spec);
-        let watched = (context.clone(), server.clone(), spec.target.namespace.clone(), pods);
+        let kubectl = spec.choice == Choice::Kubectl;
+        let watched = (context.clone(), server.clone(), spec.target.clone(), kubectl);
         let mut state = self.state();
         state.last += 1;
         let id = ForwardId(state.last);
@@ -109,7 +109,7 @@ impl Forwards {
             .clone();
         state.watches.retain(|_, connection| connection.strong_count() > 0);
         let connection = state.watches.get(&watched).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let connection = Arc::new(connect(client, &spec, pods, self.inner.clock));
+            let connection = Arc::new(connect(client, &spec, self.inner.clock));
             state.watches.insert(watched, Arc::downgrade(&connection));
             connection
         });
@@ -216,20 +216,41 @@ fn put(list: &watch::Sender<Arc<Vec<ForwardStatus>>>, status: ForwardStatus) {
     });
 }
 
-fn connect(client: &Client, spec: &ForwardSpec, pods: bool, clock: fn() -> Timestamp) -> Connection {
-    let namespace = spec.target.namespace.clone();
+fn connect(client: &Client, spec: &ForwardSpec, clock: fn() -> Timestamp) -> Connection {
     let start = StartConnection {
         epoch: 0,
-        scope: NamespaceScope::one(namespace.clone()),
+        scope: NamespaceScope::one(spec.target.namespace.clone()),
         known: std::collections::BTreeSet::new(),
         clock,
         timing: Timing::default(),
     };
-    let connection = Connection::start(client.clone(), start);
-    if pods {
-        connection.set_pod_demand([Some(namespace)].into());
+    Connection::of_parts(client.clone(), start, parts(spec, None, &ClusterSnapshot::default()))
+}
+
+/// What has to be watched for a forward, as far as it is known by now: one Service and its slices, or one pod, or the
+/// pods that a selector selects; never a whole namespace.
+fn parts(spec: &ForwardSpec, selector: Option<&Selector>, snapshot: &ClusterSnapshot) -> BTreeSet<Part> {
+    let Target { kind, namespace, name } = &spec.target;
+    let part = |kind, only| Part { kind, namespace: namespace.clone(), only: Some(only) };
+    match kind {
+        TargetKind::Pod => [part(Kind::Pod, Only::Name(name.clone()))].into(),
+        TargetKind::Service if spec.choice != Choice::Kubectl => {
+            // discovery.k8s.io: `LabelServiceName`.
+            let slices = format!("kubernetes.io/service-name={name}");
+            let service = part(Kind::Service, Only::Name(name.clone()));
+            [service, part(Kind::EndpointSlice, Only::Labels(slices.into()))].into()
+        }
+        TargetKind::Service => {
+            let mut parts = BTreeSet::from([part(Kind::Service, Only::Name(name.clone()))]);
+            let facts = snapshot.service(&ObjectKey::new(namespace.clone(), name.clone()));
+            if let Some(facts) = facts.filter(|facts| !facts.service.selector.is_empty()) {
+                let pods = facts.service.selector.to_string();
+                parts.insert(part(Kind::Pod, Only::Labels(pods.into())));
+            }
+            parts
+        }
+        _ => selector.map(|s| part(Kind::Pod, Only::Labels(s.to_string().into()))).into_iter().collect(),
     }
-    connection
 }
 
 /// Works out what is behind a forward each time the facts change. Rights are asked for first: a missing one is all
@@ -248,8 +269,14 @@ async fn feed_all(connection: Arc<Connection>, spec: ForwardSpec, feed: watch::S
         }
     };
     let mut snapshots = connection.snapshots();
+    let mut watched = BTreeSet::new();
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
+        let wanted = parts(&spec, selector.as_ref(), &snapshot);
+        if watched != wanted {
+            connection.set_parts(wanted.clone());
+            watched = wanted;
+        }
         let facts = backends(&spec, selector.as_ref(), &snapshot);
         drop(snapshot);
         feed.send_if_modified(|known| {

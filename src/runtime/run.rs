@@ -35,6 +35,8 @@ pub struct Options {
     pub read_only: bool,
     /// Where other processes are told of the forwards that run here, if anywhere.
     pub forwards: Option<PathBuf>,
+    /// The file with the forwards that are kept under a name, if there is a place for one.
+    pub profiles: Option<PathBuf>,
     /// Whether to ask for mouse events.
     pub mouse: bool,
     /// Colours, marks and keys.
@@ -144,6 +146,7 @@ impl<H> Loop<H> {
         let (mut effects, snapshots) = Effects::new(options.source, messages);
         effects.read_only = options.read_only;
         effects.directory = options.forwards;
+        effects.profiles = options.profiles;
         let (mut app, first) = App::start(options.clock.now());
         app.read_only = options.read_only;
         app.start_filter(&options.filter);

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use self::balance::Balance;
 use self::listen::Bound;
@@ -165,9 +166,13 @@ impl Core {
     async fn follow(self: Arc<Self>) {
         let mut backends = self.backends.clone();
         let (mut warm, mut opening) = (HashSet::<Text>::new(), JoinSet::new());
+        let mut known = Vec::new();
         loop {
             let ready = backends.borrow_and_update().clone();
             self.judge();
+            let left = known.iter().filter(|pod| !ready.ready.iter().any(|b| b.pod == **pod));
+            self.balance.changed(left, &ready.ready, Instant::now());
+            known = ready.ready.iter().map(|b| b.pod.clone()).collect();
             let count = if self.spec.choice == Choice::Kubectl { 1 } else { WARM };
             let wanted: HashSet<Text> = ready.ready.iter().take(count).map(|b| b.pod.clone()).collect();
             for pod in warm.difference(&wanted) {

@@ -53,7 +53,8 @@ pub struct Tuning {
     pub keep_alive: u64,
     /// A connection that has been silent for so many ticks after a question is dead.
     pub dead: u64,
-    /// A worker that has been silent for so many ticks, while others answer, serves nobody any more.
+    /// A worker that has been silent for so many ticks, while others answer, gets no new streams, and the connection is
+    /// replaced; after [`Self::dead`] its streams end.
     pub wedged: u64,
     /// A connection that nobody needs is closed after so many ticks.
     pub idle: u64,

@@ -10,6 +10,7 @@
 
 use ratatui::layout::{Position, Rect};
 
+use crate::app::profiles::ProfileUse;
 use crate::app::{App, Choice, Entry, Mode, Picker, PickerKind, Target};
 use crate::config::theme::Role;
 
@@ -43,6 +44,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, picker: &Picker, body: Rect) {
         let told = match picker.kind {
             PickerKind::Namespaces => "Enter looks at what is typed: NAME or NAME,NAME",
             PickerKind::Resolve => "Enter looks up what is typed: NAME [TYPE] [@NAMESPACE/POD] [glibc|musl]",
+            PickerKind::Profile(ProfileUse::Save) => "Enter keeps the running forwards under this name",
             PickerKind::Ports => "Enter forwards what is typed: [LOCAL:]REMOTE…",
             _ => "nothing matches",
         };
@@ -129,6 +131,7 @@ fn is_here(app: &App, choice: &Choice) -> bool {
         | Choice::Export(_)
         | Choice::ForwardPorts(_)
         | Choice::Nothing
+        | Choice::Profile(_)
         | Choice::Resolve(_)
         | Choice::Namespace(_) => false,
     }

@@ -33,7 +33,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, app: &App, row: Rect) {
         left.push((Spans::of(Role::Accent, "kdisco"), None));
     }
     left.extend(place(pen, app, room));
-    left.extend(badges(app));
+    left.extend(badges(app, room));
     left.push((state(pen, app), None));
     left.extend(dns(pen, app, room));
     left.extend(sessions(pen, app, room));
@@ -130,14 +130,14 @@ fn sessions(pen: &Pen<'_>, app: &App, room: usize) -> Vec<Word> {
     vec![(spans, Some(Action::Sessions))]
 }
 
-fn badges(app: &App) -> Vec<Word> {
+fn badges(app: &App, room: usize) -> Vec<Word> {
     let mut badges = Vec::new();
     if let Some(proxy) = app.sessions.running_proxy() {
         let mode = if proxy.openness.narrow { "read-only proxy" } else { "PROXY" };
-        badges.push((
-            Spans::of(Role::BadgeWarn, format!(" {mode} {} ", clean(&proxy.address))),
-            Some(Action::Sessions),
-        ));
+        // Where room is short the port has to do: the screen's own proxy is on this computer's loopback.
+        let port = proxy.address.rsplit_once(':').filter(|_| room < 80 && !proxy.openness.beyond_loopback);
+        let place = port.map_or_else(|| clean(&proxy.address).into_owned(), |(_, port)| format!(":{port}"));
+        badges.push((Spans::of(Role::BadgeWarn, format!(" {mode} {place} ")), Some(Action::Sessions)));
     }
     let insecure = app.connection.identity.as_ref().is_some_and(|i| i.insecure);
     if insecure {

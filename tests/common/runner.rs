@@ -62,6 +62,7 @@ pub struct Runner {
     copied: mpsc::UnboundedReceiver<String>,
     turned: Arc<AtomicI64>,
     task: tokio::task::JoinHandle<()>,
+    home: tempfile::TempDir,
 }
 
 impl Runner {
@@ -89,6 +90,24 @@ impl Runner {
         Self::looking_at(demo, overrides, look, scope, columns, rows)
     }
 
+    /// The file of the profiles.
+    pub fn profiles(&self) -> std::path::PathBuf {
+        self.home.path().join("forwards.toml")
+    }
+
+    /// Ends it and starts it again, with what it has kept.
+    pub async fn again(self, context: &str, columns: u16, rows: u16) -> Self {
+        let _ = self.events.send(Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+        tokio::time::timeout(PATIENCE, self.task).await.expect("it ends").expect("without a panic");
+        let overrides = Overrides {
+            kubeconfig: Some(self.demo.kubeconfig().to_owned()),
+            context: Some(context.to_owned()),
+            ..Overrides::default()
+        };
+        let look = Look::new(Theme::default(), false, Keymap::default());
+        Self::keeping(self.demo, overrides, look, None, (columns, rows), self.home)
+    }
+
     /// The same at whatever the flags name.
     pub async fn with_overrides(overrides: Overrides, columns: u16, rows: u16) -> Self {
         let options = demo::Options { clock: demo::Clock::Stepped, ..demo::Options::default() };
@@ -105,6 +124,18 @@ impl Runner {
         columns: u16,
         rows: u16,
     ) -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        Self::keeping(demo, overrides, look, scope, (columns, rows), home)
+    }
+
+    fn keeping(
+        demo: Demo,
+        overrides: Overrides,
+        look: Look,
+        scope: Option<NamespaceScope>,
+        (columns, rows): (u16, u16),
+        home: tempfile::TempDir,
+    ) -> Self {
         let turned = Arc::<AtomicI64>::default();
         let options = Options {
             source: Source::Cluster {
@@ -115,6 +146,7 @@ impl Runner {
             filter: String::new(),
             read_only: false,
             forwards: None,
+            profiles: Some(home.path().join("forwards.toml")),
             mouse: false,
             look,
             notices: vec![],
@@ -128,7 +160,7 @@ impl Runner {
             let mut looping = Loop::new(options, Watched { screen: screen_sender, copied: copied_sender });
             looping.run(&mut terminal, incoming).await.expect("the loop ends well");
         });
-        Self { demo, events, screen, copied, turned, task }
+        Self { demo, events, screen, copied, turned, task, home }
     }
 
     /// Turns the wall clock on, as a sleep of the computer does: no other clock sees it.

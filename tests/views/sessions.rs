@@ -44,6 +44,7 @@ fn forwards() -> Vec<ForwardStatus> {
             open: 2,
             total: 14 * id,
             failed: id - 1,
+            cut: 0,
             bytes_in: 12_345_678,
             bytes_out: 80_123,
             rates,

@@ -5,7 +5,7 @@ use crate::model::proxy::{Openness, ProxyStatus};
 use crate::model::session::{ForwardId, ForwardSpec, ForwardState, ForwardStatus, Rates};
 use crate::model::target::{PortWish, Target as ForwardTarget};
 
-fn status(id: u64, target: ForwardTarget, state: ForwardState) -> ForwardStatus {
+pub(super) fn status(id: u64, target: ForwardTarget, state: ForwardState) -> ForwardStatus {
     let closed = matches!(state, ForwardState::Closed { .. });
     ForwardStatus {
         id: ForwardId(id),
@@ -21,6 +21,7 @@ fn status(id: u64, target: ForwardTarget, state: ForwardState) -> ForwardStatus 
         open: 0,
         total: 0,
         failed: 0,
+        cut: 0,
         bytes_in: 0,
         bytes_out: 0,
         rates: Rates::default(),

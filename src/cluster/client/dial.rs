@@ -18,17 +18,22 @@ use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
 use super::certificate::dns_names;
+use super::gather::Gather;
 use crate::cluster::kubeconfig::{Proxy, ProxyKind, Target};
 use crate::cluster::{ApiError, ApiErrorKind};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-type Tcp = TokioIo<TcpStream>;
+type Tcp = TokioIo<Gather<TcpStream>>;
 /// A TCP connection, or a TLS one to an https proxy.
 type Way = MaybeHttpsStream<Tcp>;
 
-/// Makes connections to the server. hyper calls it when it has none to spare.
+/// Makes connections to the server. hyper calls it when it has none to spare, and copies it with each request.
 #[derive(Clone)]
 pub(super) struct Connector {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
     https: HttpsConnector<Dial>,
     names: Arc<Mutex<Vec<String>>>,
     limit: Duration,
@@ -63,7 +68,7 @@ impl Connector {
         tcp.set_keepalive_retries(Some(4));
         #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(Duration::from_secs(40)));
-        let dial = Dial { tcp, proxy: proxy.map(Arc::new), tls: tls.clone() };
+        let dial = Dial { tcp: Wire(tcp), proxy: proxy.map(Arc::new), tls: tls.clone() };
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let builder = match tls_server_name {
             Some(name) => {
@@ -75,7 +80,8 @@ impl Connector {
             }
             None => builder,
         };
-        Ok(Self { https: builder.enable_http1().wrap_connector(dial), names, limit })
+        let https = builder.enable_http1().wrap_connector(dial);
+        Ok(Self { parts: Arc::new(Parts { https, names, limit }) })
     }
 }
 
@@ -89,10 +95,11 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (mut https, names, limit) = (self.https.clone(), self.names.clone(), self.limit);
+        let parts = self.parts.clone();
         Box::pin(async move {
-            let Ok(stream) = tokio::time::timeout(limit, https.call(uri)).await else {
-                return Err(ApiError::timeout("cannot reach the API server", limit).into());
+            let Parts { https, names, limit } = &*parts;
+            let Ok(stream) = tokio::time::timeout(*limit, https.clone().call(uri)).await else {
+                return Err(ApiError::timeout("cannot reach the API server", *limit).into());
             };
             let stream = stream?;
             if let MaybeHttpsStream::Https(tls) = &stream {
@@ -106,10 +113,29 @@ impl Service<Uri> for Connector {
     }
 }
 
+/// TCP alone.
+#[derive(Clone)]
+struct Wire(HttpConnector);
+
+impl Service<Uri> for Wire {
+    type Response = Tcp;
+    type Error = BoxError;
+    type Future = Boxed<Tcp>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.0.call(uri);
+        Box::pin(async move { Ok(TokioIo::new(Gather::new(connecting.await?.into_inner()))) })
+    }
+}
+
 /// The way below TLS.
 #[derive(Clone)]
 struct Dial {
-    tcp: HttpConnector,
+    tcp: Wire,
     proxy: Option<Arc<Proxy>>,
     tls: ClientConfig,
 }
@@ -141,7 +167,7 @@ impl Service<Uri> for Dial {
     }
 }
 
-async fn through(proxy: &Proxy, tcp: HttpConnector, tls: ClientConfig, uri: Uri) -> Result<Way, BoxError> {
+async fn through(proxy: &Proxy, tcp: Wire, tls: ClientConfig, uri: Uri) -> Result<Way, BoxError> {
     let address = proxy.address.clone();
     match proxy.kind {
         ProxyKind::Http => {

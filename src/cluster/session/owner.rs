@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::Command;
+use super::{Command, Part};
 use crate::cluster::store::{Delta, Object, Store};
 use crate::cluster::watch::{Batch, Shared, Source, run};
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, Text};
@@ -25,6 +25,8 @@ pub(super) struct Owner {
     scope: NamespaceScope,
     /// Namespaces that were ever named: by the kubeconfig, or by a person.
     named: BTreeSet<Text>,
+    /// These alone are watched, whatever the scope is.
+    parts: Option<BTreeSet<Source>>,
     /// Namespaces that the API server lists.
     listed: BTreeSet<Text>,
     /// Kinds that may not be listed for the whole cluster.
@@ -68,6 +70,7 @@ impl Owner {
             store: Store::new(),
             scope,
             named,
+            parts: None,
             listed: BTreeSet::new(),
             denied: BTreeSet::new(),
             pods: BTreeSet::new(),
@@ -84,6 +87,11 @@ impl Owner {
             complete: false,
             introduced: false,
         }
+    }
+
+    /// Watches these parts alone.
+    pub(super) fn restrict(&mut self, parts: impl IntoIterator<Item = Part>) {
+        self.parts = Some(parts.into_iter().map(Part::source).collect());
     }
 
     /// Starts the first watches and says that they load.
@@ -131,6 +139,10 @@ impl Owner {
                 }
                 self.pods = namespaces;
                 self.forget_old_pods();
+                self.reconcile();
+            }
+            Command::Parts(parts) => {
+                self.restrict(parts);
                 self.reconcile();
             }
             Command::Fetched(object) => self.dirty |= self.store.apply(Delta::Applied(object)),
@@ -235,7 +247,10 @@ impl Owner {
 
     /// What ought to be watched.
     fn wanted(&self) -> BTreeSet<Source> {
-        let source = |kind, namespace| Source { kind, namespace, name: None };
+        if let Some(parts) = &self.parts {
+            return parts.clone();
+        }
+        let source = |kind, namespace| Source { kind, namespace, name: None, only: None };
         let mut wanted = BTreeSet::from([source(Kind::Namespace, None)]);
         for kind in [Kind::Service, Kind::EndpointSlice] {
             match &self.scope {
@@ -255,6 +270,7 @@ impl Owner {
                 kind: Kind::Service,
                 namespace: Some(default),
                 name: Some("kubernetes".into()),
+                only: None,
             });
         }
         if self.pods.contains(&None) {
@@ -270,23 +286,32 @@ impl Owner {
     /// The whole cluster, or where that is not allowed, the namespaces that are known. The forbidden watch stays: it
     /// says so, and it finds out when the right is given.
     fn want_everywhere(&self, kind: Kind, wanted: &mut BTreeSet<Source>) {
-        wanted.insert(Source { kind, namespace: None, name: None });
+        let source = |namespace| Source { kind, namespace, name: None, only: None };
+        wanted.insert(source(None));
         if self.denied.contains(&kind) {
             let others = self.listed.iter().filter(|n| !self.named.contains(*n));
             let known = self.named.iter().chain(others).take(MAX_FALLBACK);
-            wanted.extend(known.map(|name| Source { kind, namespace: Some(name.clone()), name: None }));
+            wanted.extend(known.map(|name| source(Some(name.clone()))));
         }
     }
 
     /// Starts what is missing, stops what is no longer wanted.
     fn reconcile(&mut self) {
         let wanted = self.wanted();
+        if self.parts.is_some() {
+            // Two parts of one kind and namespace would be one and the same to the store.
+            self.stop_all_but(&wanted);
+        }
         // First what begins: a scope that is registered keeps its objects when a wider one ends.
         for source in &wanted {
             if !self.watches.contains_key(source) {
                 self.start(source.clone());
             }
         }
+        self.stop_all_but(&wanted);
+    }
+
+    fn stop_all_but(&mut self, wanted: &BTreeSet<Source>) {
         let over: Vec<Source> = self.watches.keys().filter(|s| !wanted.contains(*s)).cloned().collect();
         for source in over {
             self.stop(&source);

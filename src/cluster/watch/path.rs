@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Source;
+use super::{Only, Source};
 use crate::model::Kind;
 
 /// The path of one object.
@@ -17,6 +17,11 @@ pub(in crate::cluster) fn list(source: &Source) -> String {
     path.push('?');
     if let Some(name) = &source.name {
         let _ = write!(path, "fieldSelector=metadata.name%3D{}&", escape(name));
+    }
+    match &source.only {
+        Some(Only::Name(name)) => drop(write!(path, "fieldSelector=metadata.name%3D{}&", escape(name))),
+        Some(Only::Labels(labels)) => drop(write!(path, "labelSelector={}&", escape(labels))),
+        None => {}
     }
     path
 }
@@ -57,7 +62,17 @@ mod tests {
             kind,
             namespace: namespace.map(Into::into),
             name: name.map(Into::into),
+            only: None,
         };
+        let part = |only| list(&Source { only: Some(only), ..source(Kind::Pod, Some("shop"), None) });
+        assert_eq!(
+            part(Only::Name("a&b".into())),
+            "/api/v1/namespaces/shop/pods?fieldSelector=metadata.name%3Da%26b&"
+        );
+        assert_eq!(
+            part(Only::Labels("app=web,tier in (a,b)".into())),
+            "/api/v1/namespaces/shop/pods?labelSelector=app%3Dweb%2Ctier%20in%20%28a%2Cb%29&"
+        );
         assert_eq!(list(&source(Kind::Service, None, None)), "/api/v1/services?");
         assert_eq!(
             list(&source(Kind::EndpointSlice, Some("shop"), None)),

@@ -1,6 +1,6 @@
 //! Port-forward: which protocol, and what is behind a port.
 
-use super::session::Session;
+use super::session::{Forwarding, Session};
 use super::upgrade::{Wanted, agree, choose, run};
 use super::{channels, place, pod};
 use crate::demo::api::body::Answer;
@@ -41,10 +41,11 @@ pub(super) fn start(
             "unable to upgrade connection: failed to find sandboxes for pod \"{name}_{namespace}({uid})\""
         )));
     }
-    let wanted = choose(&request, &[TUNNEL, CHANNELS], true)?;
+    let old = shared.forwarding == Forwarding::Old;
+    let wanted = choose(&request, if old { &[CHANNELS] } else { &[TUNNEL, CHANNELS] }, true)?;
     let destination =
         Destination { shared: Arc::clone(shared), namespace: namespace.to_owned(), pod: name.to_owned() };
-    let traits = shared.forwarding;
+    let traits = if old { Forwarding::Kind } else { shared.forwarding };
     let ports = match wanted {
         Wanted::WebSocket(CHANNELS) => ports(query)?,
         _ => Vec::new(),

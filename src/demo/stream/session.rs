@@ -9,6 +9,7 @@ use crate::demo::inside;
 use crate::wire::spdy::{Decoder, Encoder, Frame, Headers};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, WriteHalf, split};
@@ -32,6 +33,8 @@ pub enum Forwarding {
     /// the client has finished sending both directions are closed; frames are handled by five workers, stream id
     /// modulo five, with fifty places each, and data for a pod side that is gone blocks its worker for good.
     Measured,
+    /// As gentle, by a server from before Kubernetes 1.30, which knows no SPDY in a WebSocket.
+    Old,
 }
 
 /// The workers of a measured server, and the places in the queue of each.
@@ -60,6 +63,13 @@ fn lock(streams: &Streams) -> MutexGuard<'_, HashMap<u32, Option<mpsc::Sender<Pi
     streams.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// One of a measured server's workers.
+struct Worker {
+    jobs: mpsc::Sender<Job>,
+    /// It waits for a reader that will never come.
+    stuck: Arc<AtomicBool>,
+}
+
 /// A pair of which one stream has come.
 #[derive(Default)]
 struct Pair {
@@ -77,7 +87,7 @@ pub(super) struct Session {
     pairs: HashMap<String, Pair>,
     /// Receiving ends of data streams whose pair is not complete.
     waiting: HashMap<u32, mpsc::Receiver<Piece>>,
-    workers: Vec<mpsc::Sender<Job>>,
+    workers: Vec<Worker>,
     pings: usize,
     tasks: JoinSet<()>,
 }
@@ -121,33 +131,43 @@ impl Session {
         for _ in 0..WORKERS {
             let (jobs, mut row) = mpsc::channel(WORKER_QUEUE);
             let (streams, out) = (Arc::clone(&self.streams), self.out.clone());
+            let stuck = Arc::new(AtomicBool::new(false));
+            self.workers.push(Worker { jobs, stuck: Arc::clone(&stuck) });
             self.tasks.spawn(async move {
                 while let Some(job) = row.recv().await {
                     if !perform(job, &streams, &out).await {
                         // Data that nobody reads: this worker serves nobody any more, and its queue fills up.
+                        stuck.store(true, Ordering::Relaxed);
                         std::future::pending::<()>().await;
                     }
                 }
             });
-            self.workers.push(jobs);
         }
     }
 
     async fn frame(&mut self, frame: Frame) {
         let (worker, job) = match frame {
-            Frame::SynStream { id, headers, .. } => return self.open(id, &headers).await,
+            Frame::SynStream { id, headers, .. } => {
+                // Behind what its worker waits for it is never seen.
+                let worker = self.workers.get(usize::try_from(id % WORKERS).unwrap_or_default());
+                if !worker.is_some_and(|worker| worker.stuck.load(Ordering::Relaxed)) {
+                    self.open(id, &headers).await;
+                }
+                return;
+            }
             Frame::Data { id, fin, payload } => (id % WORKERS, Job::Data { id, payload, fin }),
             Frame::RstStream { id, .. } => (id % WORKERS, Job::Reset { id }),
             Frame::Ping { id } => {
-                self.pings += 1;
+                // In turn, and the first one to worker 0.
                 let worker = u32::try_from(self.pings % 5).unwrap_or_default();
+                self.pings += 1;
                 (worker, Job::Ping { id })
             }
             _ => return,
         };
         match self.workers.get(usize::try_from(worker).unwrap_or_default()) {
-            Some(jobs) => {
-                let _ = jobs.send(job).await;
+            Some(worker) => {
+                let _ = worker.jobs.send(job).await;
             }
             None => {
                 perform(job, &self.streams, &self.out).await;
@@ -272,7 +292,7 @@ impl Connection {
                 // A reset: nothing is wanted any more.
                 (false, _) => {}
                 (true, Forwarding::Measured) => tokio::time::sleep(LATE).await,
-                (true, Forwarding::Kind) => std::future::pending().await,
+                (true, _) => std::future::pending().await,
             }
         };
         tokio::select! {

@@ -311,7 +311,9 @@ impl Cluster {
 impl super::server::Other {
     /// Whether it may answer a question.
     fn covers(&self, name: &Name, kind: RecordType) -> bool {
-        self.kind.is_none_or(|k| k == kind) && self.zones.iter().any(|z| name.is_under(z))
+        // `template` takes a question for ANY as one for its own type.
+        (kind == RecordType::ANY || self.kind.is_none_or(|k| k == kind))
+            && self.zones.iter().any(|z| name.is_under(z))
     }
 }
 

@@ -226,7 +226,7 @@ impl Block {
                 self.before.push(Other { kind, ..other(zones) });
             }
             "local" => self.before.push(other(local_zones())),
-            "k8s_external" => self.before.push(other(self.zones_or_all(&d.args))),
+            "acl" | "k8s_external" => self.before.push(other(self.zones_or_all(&d.args))),
             // `route53 ZONE:ID`, `clouddns ZONE:PROJECT:ID`, `azure GROUP:ZONE`
             "route53" | "clouddns" | "azure" => {
                 let at = usize::from(d.name == "azure");

@@ -624,3 +624,5 @@ fn questions_for_the_server() {
         ]
     );
 }
+
+mod more;

@@ -59,6 +59,9 @@ pub fn needs_pods(spec: &ForwardSpec) -> bool {
 /// Works out what is behind a forward. `selector` is a workload's own.
 pub fn backends(spec: &ForwardSpec, selector: Option<&Selector>, snapshot: &ClusterSnapshot) -> Backends {
     let target = &spec.target;
+    let key = ObjectKey::new(target.namespace.clone(), target.name.clone());
+    let no_service =
+        || Backends::none(format!("there is no Service {} in {}", target.name, target.namespace));
     let kinds: &[Kind] = match target.kind {
         TargetKind::Service if needs_pods(spec) => &[Kind::Service, Kind::Pod],
         TargetKind::Service => &[Kind::Service, Kind::EndpointSlice],
@@ -77,17 +80,20 @@ pub fn backends(spec: &ForwardSpec, selector: Option<&Selector>, snapshot: &Clus
             // What was true last is still the best guess; a pod that is gone shows when it is tried.
             Some(Load::Live | Load::Stale { .. }) => {}
         }
-    }
-    match target.kind {
-        TargetKind::Service => {
-            let key = ObjectKey::new(target.namespace.clone(), target.name.clone());
+        if *kind == Kind::Service {
+            // Whose pods would be read?
             match snapshot.service(&key) {
-                Some(facts) => of_service(spec, facts, snapshot),
-                None => {
-                    Backends::none(format!("there is no Service {} in {}", target.name, target.namespace))
-                }
+                None => return no_service(),
+                Some(facts) if spec.choice == Choice::Kubectl && facts.service.selector.is_empty() => break,
+                Some(_) => {}
             }
         }
+    }
+    match target.kind {
+        TargetKind::Service => match snapshot.service(&key) {
+            Some(facts) => of_service(spec, facts, snapshot),
+            None => no_service(),
+        },
         TargetKind::Pod => match snapshot.pod(&target.namespace, &target.name) {
             Some(pod) => of_pods(spec, vec![pod], &|pod| pod_port(pod, &spec.port.remote)),
             None => Backends::none(format!("there is no pod {} in {}", target.name, target.namespace)),

@@ -3,15 +3,18 @@
 //!
 //! Only [`super`] uses it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::app::Message;
+use crate::app::{Message, Problem};
 use crate::cluster::client::Client;
 use crate::model::session::ForwardStatus;
+use crate::model::session::profile::{Profile, ProfileAct};
 use crate::runtime::api_proxy::ApiProxy;
+use crate::session::profile::{self, ProfileError};
 use crate::session::proxy::{Listen, ProxySpec};
 
 /// Hands on what is true of the forwards, whenever it changes.
@@ -24,6 +27,36 @@ pub(super) async fn tell(
         if messages.send(Message::Forwards(now)).is_err() || statuses.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Does what is asked with the profiles of a context.
+pub(super) fn profiles(
+    file: Option<&Path>,
+    context: &str,
+    act: &ProfileAct,
+) -> Result<Arc<Vec<Profile>>, Problem> {
+    let what = || match act {
+        ProfileAct::Read => "the profiles can't be read",
+        _ => "the profile was not changed",
+    };
+    match file {
+        Some(file) => profile::act(file, context, act).map(Arc::new).map_err(|error| Problem {
+            what: what().to_owned(),
+            why: error.to_string(),
+            hint: match &error {
+                ProfileError::Broken { .. } => {
+                    "mend the file or move it away; it is not written over".to_owned()
+                }
+                _ => String::new(),
+            },
+        }),
+        None if *act == ProfileAct::Read => Ok(Arc::default()),
+        None => Err(Problem {
+            what: what().to_owned(),
+            why: "there is no home directory to keep profiles in".to_owned(),
+            hint: "set HOME".to_owned(),
+        }),
     }
 }
 

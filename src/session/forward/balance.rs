@@ -17,6 +17,11 @@ use crate::model::session::backends::Backend;
 const FIRST_PENALTY: Duration = Duration::from_millis(500);
 const LONGEST_PENALTY: Duration = Duration::from_secs(30);
 
+/// See [`Balance::has_left`].
+const PEACE: Duration = Duration::from_millis(500);
+/// Pods that left are remembered for so long: no connection to one that is gone lasts longer.
+const REMEMBERED: Duration = Duration::from_hours(1);
+
 /// See the module.
 pub(super) struct Balance {
     choice: Choice,
@@ -28,6 +33,8 @@ struct State {
     turn: usize,
     open: HashMap<Text, usize>,
     failed: HashMap<Text, (u32, Instant)>,
+    /// When pods stopped being ready.
+    left: HashMap<Text, Instant>,
     /// The pod that kubectl's choice stays with.
     stay: Option<Text>,
 }
@@ -99,6 +106,19 @@ impl Balance {
         }
     }
 
+    /// These are no longer ready, those are.
+    pub(super) fn changed<'a>(&self, left: impl Iterator<Item = &'a Text>, ready: &[Backend], now: Instant) {
+        let mut state = self.state();
+        state.left.retain(|pod, at| now - *at < REMEMBERED && !ready.iter().any(|b| b.pod == *pod));
+        state.left.extend(left.map(|pod| (pod.clone(), now)));
+    }
+
+    /// Whether a pod stopped being ready a while ago: long enough for a connection that only just met that moment to
+    /// have ended in peace.
+    pub(super) fn has_left(&self, pod: &Text, now: Instant) -> bool {
+        self.state().left.get(pod).is_some_and(|at| now - *at >= PEACE)
+    }
+
     pub(super) fn worked(&self, pod: &Text) {
         self.state().failed.remove(pod);
     }
@@ -142,5 +162,18 @@ mod tests {
         let others = &ready()[1..];
         assert_eq!(&*stays.pick(others, &HashSet::new()).unwrap().pod, "b");
         assert_eq!(picks(&stays, 1), "b", "the one before does not come back while this one lives");
+    }
+
+    #[test]
+    fn a_pod_has_left_when_it_was_gone_for_a_moment_and_not_when_it_is_back() {
+        let balance = Balance::new(&Choice::RoundRobin);
+        let (a, b) = (Text::from("a"), Text::from("b"));
+        let now = Instant::now();
+        balance.changed([&a].into_iter(), &ready()[1..], now);
+        assert!(!balance.has_left(&a, now), "who met that moment ended in peace");
+        let later = now + PEACE;
+        assert!(balance.has_left(&a, later) && !balance.has_left(&b, later));
+        balance.changed(std::iter::empty(), &ready(), later);
+        assert!(!balance.has_left(&a, later));
     }
 }

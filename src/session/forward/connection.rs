@@ -7,12 +7,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::Core;
 use crate::model::session::backends::Backend;
-use crate::session::stream::{End, OpenError, Refusal};
+use crate::session::stream::{End, Meter, OpenError, Refusal};
 
 /// How long a connection that all pods refused waits for another pod, where connections have worked before: it may
 /// have met a pod that is leaving.
@@ -20,24 +21,34 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How long after a failed round the pods are tried again, when nothing has changed meanwhile.
 const ROUND: Duration = Duration::from_millis(300);
 
-/// Why a connection got no pod.
+/// How long a client that gets no answer has to take note of the end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What became of a connection.
 enum Fate {
     /// It was carried to its end.
     Done,
-    /// It never got anywhere, or was cut: why.
-    Failed(String),
+    /// It was cut: why.
+    Cut(String),
+    /// It never got anywhere: why; nobody has answered it.
+    Failed(String, TcpStream),
 }
 
 impl Core {
     /// Carries a connection.
     pub(super) async fn connection(self: &Arc<Self>, socket: TcpStream) {
-        let _open = self.live.connection();
-        if let Fate::Failed(why) = self.carried(socket).await {
-            self.live.failed(&why);
+        let open = self.live.connection();
+        match self.carried(socket, &open.meter).await {
+            Fate::Done => {}
+            Fate::Cut(why) => self.live.failed(&why),
+            Fate::Failed(why, socket) => {
+                self.live.failed(&why);
+                farewell(socket).await;
+            }
         }
     }
 
-    async fn carried(&self, mut socket: TcpStream) -> Fate {
+    async fn carried(&self, mut socket: TcpStream, meter: &Arc<Meter>) -> Fate {
         let begun = Instant::now();
         let deadline = begun + Duration::from_millis(self.spec.patience_ms);
         let (mut first, mut tried, mut refused) = (Vec::new(), HashSet::new(), None::<String>);
@@ -45,14 +56,14 @@ impl Core {
         loop {
             let Ok(backend) = self.backend(&tried, until).await else {
                 let none = || self.backends.borrow().why_none.to_string();
-                return Fate::Failed(refused.unwrap_or_else(none));
+                return Fate::Failed(refused.unwrap_or_else(none), socket);
             };
             let Some(backend) = backend else {
                 // All have been tried: once more, after a while or when something has changed.
                 self.changed_or(Instant::now() + ROUND).await;
                 tried.clear();
                 if Instant::now() >= until {
-                    return Fate::Failed(refused.unwrap_or_default());
+                    return Fate::Failed(refused.unwrap_or_default(), socket);
                 }
                 continue;
             };
@@ -66,7 +77,7 @@ impl Core {
                     backend.port,
                     socket,
                     std::mem::take(&mut first),
-                    self.live.meter(),
+                    meter.clone(),
                 )
                 .await;
             self.balance.end(&backend.pod);
@@ -76,6 +87,12 @@ impl Core {
                         if carried.down > 0 || carried.end == End::Pod {
                             self.balance.worked(&backend.pod);
                             self.live.worked();
+                        }
+                        if carried.end == End::Pod && self.balance.has_left(&backend.pod, Instant::now()) {
+                            self.live.cut(&format!(
+                                "pod {}, which was going away, ended a connection after {} bytes: there may have been more",
+                                backend.pod, carried.down
+                            ));
                         }
                         return Fate::Done;
                     }
@@ -92,14 +109,14 @@ impl Core {
                 },
                 Err((error, back, bytes)) => {
                     if matches!(error.refusal, Refusal::Forbidden | Refusal::Unauthorized) {
-                        return Fate::Failed(explain(&error, &backend));
+                        return Fate::Failed(explain(&error, &backend), back);
                     }
                     (explain(&error, &backend), Some((back, bytes)))
                 }
             };
             self.balance.failed(&backend.pod);
             tried.insert(backend.pod);
-            let Some((back, bytes)) = again else { return Fate::Failed(why) };
+            let Some((back, bytes)) = again else { return Fate::Cut(why) };
             (socket, first) = (back, bytes);
             self.live.problem(&why);
             refused = Some(why);
@@ -134,13 +151,23 @@ impl Core {
     }
 }
 
+/// Ends a connection that nobody has answered. What its client has sent is read first: to close a socket over unread
+/// bytes resets it, and the client would see a broken connection instead of an end.
+async fn farewell(mut socket: TcpStream) {
+    let _ = socket.shutdown().await;
+    let mut unread = [0; 4096];
+    let rest = async { while matches!(socket.read(&mut unread).await, Ok(1..)) {} };
+    let _ = timeout_at(Instant::now() + FAREWELL, rest).await;
+}
+
 /// The runtime's long text in a sentence.
 fn plain(text: &str, backend: &Backend) -> String {
     let Backend { pod, port } = backend;
     if text.contains("connection refused") {
         format!("nothing listens on port {port} of pod {pod} (connection refused)")
     } else if text.contains("not found") || text.contains("is closed") {
-        format!("pod {pod} is gone: {text}")
+        // The rest is the runtime's number of it.
+        format!("pod {pod} is gone")
     } else {
         format!("pod {pod}, port {port}: {text}")
     }

@@ -21,6 +21,8 @@ use super::serve::{Shared, answer};
 
 /// The most bytes that a request's head may have (Go: `http.DefaultMaxHeaderBytes`, with what its reader adds).
 const MAX_HEAD: usize = (1 << 20) + 4096;
+/// The most headers of a request. Go counts bytes alone; each request makes room for all of these.
+const MAX_HEADERS: usize = 512;
 /// So long nothing is accepted when the system has no more descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 /// So many ports are tried for the next free one.
@@ -188,6 +190,7 @@ async fn connection(
     // A client that goes away in the middle is nobody's error.
     let _ = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;

@@ -31,8 +31,8 @@ const CREDIT: u32 = 16;
 /// So many of those may be without an answer.
 const CREDITS: usize = 2;
 /// So many streams at once may send first data with their opening to a port from which nothing has come so far: should
-/// it refuse, all of it is in the way of its worker.
-const UNPROVEN: usize = 8;
+/// it refuse, its worker serves nobody any more, those behind it neither.
+const UNPROVEN: usize = 1;
 /// What was sent is kept so long, to be sent to another pod if this one refuses.
 const REPLAY: usize = 32 * 1024;
 /// How long the text of a refusal may come after the end that announces it.
@@ -161,7 +161,9 @@ async fn over(
         }
     }
     let opening = if careful { &[][..] } else { &first };
-    let pair = match tunnel.pair(pipe, opening, pool.worker(pipe.port)).await {
+    // One that is careful keeps away from the worker of one that is not.
+    let apart = if careful { None } else { pool.worker(pipe.port) };
+    let pair = match tunnel.pair(pipe, opening, apart).await {
         Ok(pair) => pair,
         Err(Over(why)) => return give_back(pipe, local, End::Lost(why), Some(first), 0),
     };

@@ -1,8 +1,8 @@
 //! Which of a connection's five workers live, as far as pings tell.
 //!
-//! What it is: the numbers of pings, pure. The k-th ping of a client is handled by worker k modulo five, after the
-//! frames that were queued there before it; so an answer proves that everything before it was taken. What it is not:
-//! it sends nothing. Only [`super::tunnel`] uses it. (spdystream: `Connection.Serve`.)
+//! What it is: the numbers of pings, pure. Pings go to the workers in turn, a client's first one to worker 0, each
+//! after the frames that were queued there before it; so an answer proves that everything before it was taken. What it
+//! is not: it sends nothing. Only [`super::tunnel`] uses it. (spdystream: `Connection.Serve`, `partitionRoundRobin`.)
 
 use std::collections::VecDeque;
 
@@ -26,6 +26,8 @@ pub(super) struct Health {
     answered: [u32; 5],
     /// Not to be used before this ping is answered: something was sent that perhaps nobody reads.
     suspect: [Option<u32>; 5],
+    /// It is in doubt because of what was sent to it, not because it is slow.
+    refused: [bool; 5],
 }
 
 /// The id that a ping has; odd, as clients' are.
@@ -33,8 +35,9 @@ fn id_of(number: u32) -> u32 {
     number.wrapping_mul(2).wrapping_sub(1)
 }
 
+/// Who handles the ping of a number; the first one has the number 1.
 fn worker_of(number: u32) -> usize {
-    usize::try_from(number % WORKERS).unwrap_or_default()
+    usize::try_from(number.wrapping_sub(1) % WORKERS).unwrap_or_default()
 }
 
 impl Health {
@@ -70,6 +73,7 @@ impl Health {
         self.answered[worker] = self.answered[worker].max(asked.number);
         if self.suspect[worker].is_some_and(|until| asked.number >= until) {
             self.suspect[worker] = None;
+            self.refused[worker] = false;
         }
     }
 
@@ -81,6 +85,7 @@ impl Health {
     /// The worker is not to be used for the moment.
     pub(super) fn avoid(&mut self, worker: usize) {
         self.suspect[worker].get_or_insert(u32::MAX);
+        self.refused[worker] = true;
     }
 
     /// The worker may have got something that nobody reads: it is not to be used until it answers the pings, which
@@ -91,6 +96,7 @@ impl Health {
             return None;
         }
         self.suspect[worker] = Some(self.sent + 1);
+        self.refused[worker] = true;
         Some(self.ask_all(tick))
     }
 
@@ -102,6 +108,11 @@ impl Health {
     /// Whether a new stream may use the worker.
     pub(super) fn usable(&self, worker: usize) -> bool {
         self.suspect[worker].is_none()
+    }
+
+    /// Whether the worker is in doubt because of what was sent to it.
+    pub(super) fn refused(&self, worker: usize) -> bool {
+        self.refused[worker]
     }
 
     /// Whether the worker is in doubt and has been silent for so many ticks while others have answered later pings.
@@ -144,11 +155,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kth_ping_is_for_worker_k_modulo_five() {
+    fn pings_go_to_the_workers_in_turn_and_the_first_to_worker_0() {
         let mut health = Health::default();
-        let (ids, number) = health.ask_worker(3, 0);
+        let (ids, number) = health.ask_worker(2, 0);
         assert_eq!((ids, number), (vec![1, 3, 5], 3));
-        let (ids, number) = health.ask_worker(3, 0);
+        let (ids, number) = health.ask_worker(2, 0);
         assert_eq!((ids.len(), number), (5, 8));
         health.answer(5);
         assert!(health.has_answered(3) && !health.has_answered(8));
@@ -163,12 +174,13 @@ mod tests {
         assert_eq!(health.doubt(1, 0), None);
         assert!(!health.usable(1) && health.usable(2));
         assert!(!health.wedged(1, 9, 3), "nobody has answered: the way is slow, not the worker");
-        for id in &ids[1..] {
-            health.answer(*id);
+        for id in [ids[0], ids[2], ids[3], ids[4]] {
+            health.answer(id);
         }
         assert!(!health.wedged(1, 2, 3) && health.wedged(1, 3, 3));
-        health.answer(ids[0]);
-        assert!(health.usable(1) && !health.wedged(1, 9, 3));
+        assert!(health.refused(1) && !health.refused(2));
+        health.answer(ids[1]);
+        assert!(!health.refused(1) && health.usable(1) && !health.wedged(1, 9, 3));
     }
 
     #[test]
@@ -178,9 +190,9 @@ mod tests {
         for id in [first[0], first[2], first[3], first[4]] {
             health.answer(id);
         }
-        health.notice_silence(5, 3, |worker| worker == 2);
-        assert!(health.usable(2), "an upload waits there");
+        health.notice_silence(5, 3, |worker| worker == 1);
+        assert!(health.usable(1), "an upload waits there");
         health.notice_silence(5, 3, |_| false);
-        assert!(!health.usable(2) && health.usable(1));
+        assert!(!health.usable(1) && health.usable(2) && !health.refused(1));
     }
 }

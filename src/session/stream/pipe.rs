@@ -5,6 +5,7 @@
 //! in, [`super::carry`] takes out.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -132,22 +133,30 @@ impl Pipe {
         }
     }
 
-    /// Bytes from the pod. Says how many wait now, and how many came in all.
-    pub(super) fn deliver(&self, bytes: Bytes) -> (usize, u64) {
+    /// Bytes from the pod, which are taken out of `pieces`. Says how many wait now, and how many came in all.
+    pub(super) fn deliver(&self, pieces: &mut Vec<Bytes>) -> (usize, u64) {
+        let length = pieces.iter().map(Bytes::len).sum();
         let mut state = lock(&self.inner);
-        state.down += bytes.len() as u64;
-        self.meter.add_down(bytes.len());
-        let waiting = if state.gone || bytes.is_empty() { 0 } else { self.hand_on(&mut state, bytes) };
+        state.down += length as u64;
+        self.meter.add_down(length);
+        let waiting = if state.gone || length == 0 { 0 } else { self.hand_on(&mut state, pieces, length) };
+        pieces.clear();
         (waiting, state.down)
     }
 
-    fn hand_on(&self, state: &mut State, mut bytes: Bytes) -> usize {
+    fn hand_on(&self, state: &mut State, pieces: &[Bytes], length: usize) -> usize {
+        let mut written = 0;
         if state.waiting.is_empty()
             && let Some(local) = &state.local
         {
-            while !bytes.is_empty() {
-                match local.try_write(&bytes) {
-                    Ok(written) => bytes.advance(written),
+            let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            let mut left = &mut slices[..];
+            while !left.is_empty() {
+                match local.try_write_vectored(left) {
+                    Ok(count) => {
+                        written += count;
+                        IoSlice::advance_slices(&mut left, count);
+                    }
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                     Err(_) => {
                         state.gone = true;
@@ -156,13 +165,20 @@ impl Pipe {
                     }
                 }
             }
-            if bytes.is_empty() {
+            if left.is_empty() {
                 return 0;
             }
         }
-        state.held += bytes.len();
-        // A piece is part of the reader's buffer, which is to be used again.
-        state.waiting.push_back(Bytes::copy_from_slice(&bytes));
+        // Pieces are part of the reader's buffer, which is to be used again.
+        let mut rest = Vec::with_capacity(length - written);
+        let mut passed = written;
+        for piece in pieces {
+            let here = passed.min(piece.len());
+            passed -= here;
+            rest.extend_from_slice(&piece[here..]);
+        }
+        state.held += rest.len();
+        state.waiting.push_back(rest.into());
         self.tell();
         state.held
     }

@@ -1,31 +1,29 @@
 //! One connection to one pod, with many streams on it.
 //!
-//! What it is: ids, the reader, the keeper (proof of life), and the state that streams share. What it is not: which
+//! What it is: what streams ask of it: to be opened, to send, to end, to prove that it lives. What comes in is
+//! `reader`'s, what happens with time `keeper`'s, ids and what else its streams share `state`'s. What it is not: which
 //! connection a stream gets ([`super::pool`]) and what goes over a stream ([`super::carry`]).
-//!
-//! Ids: both streams of a pair are of one residue modulo five, so that what the pair does to its worker stays within
-//! a fifth of the connection; gaps are allowed (spdystream: `validateStreamId`).
 
-use std::collections::HashMap;
+mod keeper;
+mod reader;
+mod state;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, ReadHalf};
+use bytes::Bytes;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 
+pub(super) use self::state::Pair;
+use self::state::State;
 use super::dial::Way;
-use super::health::{Health, WORKERS};
 use super::pipe::Pipe;
 use super::pool::Pool;
 use super::writer::{Io, Writer};
 use super::{Tuning, lock};
-use crate::wire::spdy::{Frame, Headers, Piece, Pieces};
-use crate::wire::websocket::{self, Event, Opcode};
+use crate::wire::spdy::{Frame, Headers};
+use crate::wire::websocket::Opcode;
 
-/// What the reader asks for at once.
-const READ: usize = 64 * 1024;
 /// No more ids are used than half of what there are.
 const LAST_ID: u32 = 1 << 30;
 /// The stream of a connection by channels.
@@ -44,43 +42,6 @@ pub(super) struct Tunnel {
     /// Ends a write that does not get on.
     closing: watch::Sender<bool>,
     pool: Weak<Pool>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Data streams and error streams by their ids; the flag says that it is the error stream.
-    streams: HashMap<u32, (Arc<Pipe>, bool)>,
-    /// Pairs on each worker.
-    load: [usize; 5],
-    /// Long uploads on each worker.
-    uploads: [usize; 5],
-    last: u32,
-    pairs: usize,
-    bulk: usize,
-    used: bool,
-    health: Health,
-    tick: u64,
-    /// The reader waits for a local reader; so long nothing is heard, and nothing follows from it.
-    stalled: bool,
-    /// Ticks for which the sending side has not been free.
-    busy: u64,
-    /// When the last bytes came, and when the last stream ended.
-    heard: u64,
-    left: u64,
-    /// It may not have outlived a sleep of the computer: no new streams until it has answered.
-    doubtful: bool,
-    /// No new streams; it is closed when the present ones have ended.
-    retiring: bool,
-    over: Option<Arc<str>>,
-    tasks: Vec<AbortHandle>,
-}
-
-/// A pair of streams of a tunnel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pair {
-    pub(super) error: u32,
-    pub(super) data: u32,
-    pub(super) worker: usize,
 }
 
 /// The connection has ended.
@@ -403,298 +364,5 @@ impl Tunnel {
         if done {
             self.close("it was not needed any more");
         }
-    }
-
-    async fn read(self: Arc<Self>, mut io: ReadHalf<Io>) {
-        let mut buffer = BytesMut::new();
-        let mut framing = Framing::new(self.way);
-        let why = loop {
-            buffer.reserve(READ);
-            match io.read_buf(&mut buffer).await {
-                Ok(0) => break self.closed(""),
-                Ok(_) => {}
-                Err(error) => break format!("the connection to the API server is lost: {error}"),
-            }
-            {
-                let mut state = lock(&self.state);
-                state.heard = state.tick;
-            }
-            let mut input = buffer.split().freeze();
-            if let Err(why) = self.understand(&mut framing, &mut input).await {
-                break why;
-            }
-        };
-        self.close(&why);
-    }
-
-    /// The other side has closed the connection; by channels that is how the pod's end is told.
-    fn closed(&self, reason: &str) -> String {
-        if self.way == Way::Channels
-            && let Some((pipe, _)) = self.stream(ONLY)
-        {
-            pipe.finished();
-            pipe.error(b"", true);
-        }
-        let colon = if reason.is_empty() { "" } else { ": " };
-        format!("the API server has closed the connection{colon}{reason}")
-    }
-
-    async fn understand(&self, framing: &mut Framing, input: &mut Bytes) -> Result<(), String> {
-        let Some(socket) = &mut framing.socket else {
-            return self.pieces(&mut framing.pieces, input).await;
-        };
-        while let Some(event) = socket.next(input).map_err(|error| error.to_string())? {
-            match event {
-                Event::Piece { mut payload, .. } if self.way == Way::Tunnel => {
-                    self.pieces(&mut framing.pieces, &mut payload).await?;
-                }
-                Event::Piece { first, payload } => framing.channels.piece(self, first, payload).await,
-                Event::Ping(payload) => {
-                    let sent = self.writer.lock().await.control(Opcode::Pong, &payload).await;
-                    let _ = self.judge(sent);
-                }
-                Event::Pong(_) => {}
-                Event::Close(reason) => return Err(self.closed(&reason)),
-            }
-        }
-        Ok(())
-    }
-
-    async fn pieces(&self, pieces: &mut Pieces, input: &mut Bytes) -> Result<(), String> {
-        while let Some(piece) = pieces.next(input).map_err(|error| error.to_string())? {
-            match piece {
-                Piece::Data { id, payload, fin } => self.data(id, payload, fin).await,
-                Piece::Control(Frame::Ping { id }) => {
-                    if id % 2 == 1 {
-                        lock(&self.state).health.answer(id);
-                        self.pongs.notify_waiters();
-                    } else {
-                        let sent = self.writer.lock().await.frames(&[Frame::Ping { id }]).await;
-                        let _ = self.judge(sent);
-                    }
-                }
-                Piece::Control(Frame::SynReply { id, .. }) => {
-                    if let Some((pipe, false)) = self.stream(id) {
-                        pipe.accepted();
-                    }
-                }
-                Piece::Control(Frame::RstStream { id, .. }) => {
-                    if let Some((pipe, error)) = self.stream(id) {
-                        if error {
-                            pipe.error(b"", true);
-                        } else {
-                            pipe.finished();
-                            pipe.error(b"", true);
-                        }
-                    }
-                }
-                Piece::Control(Frame::GoAway { .. }) => {
-                    lock(&self.state).retiring = true;
-                    if let Some(pool) = self.pool.upgrade() {
-                        pool.replenish();
-                    }
-                }
-                Piece::Control(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn stream(&self, id: u32) -> Option<(Arc<Pipe>, bool)> {
-        lock(&self.state).streams.get(&id).cloned()
-    }
-
-    /// Bytes of a stream. While its local side is far behind, nothing more is read: that is the only way to slow a
-    /// pod down. So this connection must carry nobody else by then (see [`Self::bulky`]).
-    async fn data(&self, id: u32, payload: Bytes, fin: bool) {
-        let Some((pipe, error)) = self.stream(id) else { return };
-        if error {
-            pipe.error(&payload, fin);
-            return;
-        }
-        let length = payload.len() as u64;
-        let (held, down) = pipe.deliver(payload);
-        if length > 0
-            && down == length
-            && let Some(pool) = self.pool.upgrade()
-        {
-            // Its first bytes: something listens there, so the next streams need not be careful.
-            pool.serves(pipe.port);
-        }
-        if fin {
-            pipe.finished();
-        }
-        let tuning = &self.tuning;
-        if down > tuning.bulk || held > tuning.queue / 4 {
-            self.bulky(&pipe);
-        }
-        if held > tuning.queue {
-            let bound = if self.pairs() > 1 { tuning.queue_shared } else { tuning.queue };
-            if held > bound {
-                lock(&self.state).stalled = true;
-                pipe.wait_for_space(bound).await;
-                let mut state = lock(&self.state);
-                state.stalled = false;
-                state.heard = state.tick;
-            }
-        }
-    }
-
-    /// Proves life, finds what is stuck, and ends what nobody needs.
-    async fn keep(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.tuning.tick);
-        // After a sleep of the computer one tick passes, not a thousand.
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let (ask, dead, stuck) = {
-                let free = self.writer.try_lock().is_ok();
-                let mut state = lock(&self.state);
-                state.tick += 1;
-                state.busy = if free { 0 } else { state.busy + 1 };
-                if state.stalled {
-                    continue;
-                }
-                let (tick, tuning) = (state.tick, &self.tuning);
-                let uploads = state.uploads;
-                state.health.notice_silence(tick, tuning.wedged, |worker| uploads[worker] > 0);
-                let silent = tick.saturating_sub(state.heard);
-                let asked = state.health.oldest().is_some_and(|t| tick.saturating_sub(t) >= tuning.dead);
-                let dead = silent >= tuning.dead && (asked || state.busy >= tuning.dead);
-                // A pod that takes its time with an upload looks the same for a while.
-                let patience =
-                    |worker: usize| if uploads[worker] > 0 { 2 * tuning.dead } else { tuning.wedged };
-                let stuck: Vec<usize> =
-                    (0..5).filter(|worker| state.health.wedged(*worker, tick, patience(*worker))).collect();
-                let ask = free && tick % tuning.keep_alive == 0 && !(state.health.is_asking() && silent > 0);
-                (ask, dead, stuck)
-            };
-            if dead {
-                self.close("the connection to the API server does not answer any more");
-                return;
-            }
-            if !stuck.is_empty() {
-                self.give_up(&stuck);
-            }
-            if ask {
-                self.ask().await;
-            }
-            if let Some(pool) = self.pool.upgrade() {
-                pool.tidy(&self);
-            }
-        }
-    }
-
-    /// Workers that serve nobody any more: their streams end, and the connection takes no new ones.
-    fn give_up(&self, stuck: &[usize]) {
-        let ended: Vec<Arc<Pipe>> = {
-            let mut state = lock(&self.state);
-            state.retiring = true;
-            let of = |id: &u32| stuck.contains(&worker(*id));
-            state
-                .streams
-                .iter()
-                .filter(|(id, (_, error))| of(id) && !error)
-                .map(|(_, (p, _))| p.clone())
-                .collect()
-        };
-        let why: Arc<str> = "the node does not take what is sent on this connection any more".into();
-        for pipe in ended {
-            pipe.over(&why);
-        }
-        if let Some(pool) = self.pool.upgrade() {
-            pool.replenish();
-        }
-    }
-}
-
-fn worker(id: u32) -> usize {
-    usize::try_from(id % WORKERS).unwrap_or_default()
-}
-
-impl State {
-    /// The next pair of ids: on the worker with the fewest streams, both on the same.
-    fn next(&mut self, one_worker: bool, keep_to: Option<usize>) -> Pair {
-        if !one_worker {
-            let error = if self.last == 0 { 1 } else { self.last + 2 };
-            self.last = error + 2;
-            return Pair { error, data: error + 2, worker: worker(error + 2) };
-        }
-        let first = if self.last == 0 { 1 } else { self.last + 2 };
-        let candidates = (0..5).map(|step| first + 2 * step);
-        let chosen = candidates
-            .min_by_key(|id| {
-                let worker = worker(*id);
-                let other = keep_to.is_some_and(|keep_to| keep_to != worker);
-                (!self.health.usable(worker), other, self.load[worker])
-            })
-            .unwrap_or(first);
-        self.last = chosen + 2 * WORKERS;
-        Pair { error: chosen, data: self.last, worker: worker(chosen) }
-    }
-}
-
-/// What is between the connection's bytes and its streams.
-struct Framing {
-    socket: Option<websocket::Decoder>,
-    pieces: Pieces,
-    channels: Channels,
-}
-
-impl Framing {
-    fn new(way: Way) -> Self {
-        let socket = (way != Way::Plain).then(websocket::Decoder::new);
-        Self { socket, pieces: Pieces::default(), channels: Channels::default() }
-    }
-}
-
-/// A connection by channels: each message begins with its channel, the first two bytes of each channel are the port.
-#[derive(Default)]
-struct Channels {
-    channel: u8,
-    /// Bytes of the port that are still to come, of data and errors.
-    port: [usize; 2],
-    begun: [bool; 2],
-}
-
-impl Channels {
-    async fn piece(&mut self, tunnel: &Tunnel, first: bool, mut payload: Bytes) {
-        if first {
-            self.channel = payload.split_to(1)[0];
-        }
-        let at = usize::from(self.channel.min(1));
-        if !std::mem::replace(&mut self.begun[at], true) {
-            self.port[at] = 2;
-        }
-        let skipped = self.port[at].min(payload.len());
-        self.port[at] -= skipped;
-        let payload = payload.split_off(skipped);
-        if payload.is_empty() {
-            return;
-        }
-        match self.channel {
-            0 => tunnel.early(ONLY, payload).await,
-            1 => tunnel.early(ONLY + 1, payload).await,
-            _ => {}
-        }
-    }
-}
-
-impl Tunnel {
-    /// Data of the only stream, which may come before anybody uses a spare connection.
-    async fn early(&self, id: u32, payload: Bytes) {
-        loop {
-            let changed = self.pongs.notified();
-            if self.stream(id).is_some() || self.is_over() {
-                break;
-            }
-            changed.await;
-        }
-        self.data(id, payload, false).await;
-    }
-
-    /// A spare connection has got its stream.
-    pub(super) fn claimed(&self) {
-        self.pongs.notify_waiters();
     }
 }

@@ -214,6 +214,10 @@ fn other_plugins_are_named_and_not_guessed() {
         assert_eq!(data(&with("", plugins), name, RecordType::A), ["10.96.0.7"], "{plugins}");
     }
     assert!(!with("", "dns64").answer(name, RecordType::AAAA).is_determined());
+    let mail = with("", "template IN MX cluster.local {\n rcode NXDOMAIN\n}");
+    assert!(!mail.answer(name, RecordType::ANY).is_determined());
+    assert!(mail.answer(name, RecordType::TXT).is_determined());
+    assert!(with("", "acl example.com {\n block\n}").answer(name, RecordType::A).is_determined());
     assert_eq!(with("", "any").answer(name, RecordType::ANY).answers[0].kind, RecordType::HINFO);
     assert!(!with("kubeconfig /x", "").answer(name, RecordType::A).is_determined());
 }
