@@ -16,6 +16,7 @@ pub mod exec;
 pub mod gather;
 pub mod kubeconfig;
 pub mod objects;
+pub mod reader;
 pub mod session;
 pub mod slim;
 pub mod store;

@@ -10,5 +10,5 @@ pub mod resolver;
 pub mod transport;
 
 pub use message::Asked;
-pub use resolver::{Connect, Place, Resolver};
+pub use resolver::{Connect, Place, Resolver, Whom};
 pub use transport::{Connection, Trouble};

@@ -337,7 +337,8 @@ async fn live_dns_is_right_or_says_that_it_is_not_and_comes_back() {
     let client = client(&relay.url);
     let surroundings = surroundings(&client, &[]).await.unwrap();
     let health = DnsHealth::of(&surroundings, &Cluster::new(&surroundings));
-    let limits = Limits { question: Duration::from_millis(500), open: Duration::from_secs(1) };
+    let limits =
+        Limits { question: Duration::from_millis(500), open: Duration::from_secs(1), ..Limits::default() };
     let dns = LiveDns::open(&client, &health, &Which::Best, limits).await.unwrap();
     let ask =
         async || -> LiveStep { dns.ask("my-app.default.svc.cluster.local", RecordType::A).await.remove(0) };

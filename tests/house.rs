@@ -183,3 +183,43 @@ fn unsafe_code_is_forbidden() {
     let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     assert_eq!(manifest["lints"]["rust"]["unsafe_code"].as_str(), Some("forbid"));
 }
+
+#[test]
+fn every_code_of_a_finding_is_documented() {
+    // Kebab-case words that are no codes: names of objects, options and the like.
+    const OTHERS: [&str; 16] = [
+        "kube-system",
+        "kube-dns",
+        "node-local-dns",
+        "pod-template-hash",
+        "kubelet-config",
+        "kubeadm-config",
+        "dns-tcp",
+        "dns-tcp-local",
+        "openshift-dns",
+        "dns-version",
+        "in-addr",
+        "next-start",
+        "kubectl-edit",
+        "ephemeral-storage",
+        "kebab-case",
+        "single-request",
+    ];
+    let documented = std::fs::read_to_string(root().join("docs/json.md")).unwrap();
+    let places = ["src/model/diagnose", "src/model/doctor", "src/model/env", "src/model/dns"];
+    let mut found = Vec::new();
+    for (name, text) in rust_files() {
+        if !places.iter().any(|place| name.starts_with(place)) || name.contains("/tests") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for word in code.split('"').skip(1).step_by(2) {
+            let kebab = word.contains('-')
+                && word.split('-').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase()));
+            if kebab && !OTHERS.contains(&word) && !documented.contains(&format!("| `{word}` |")) {
+                found.push(format!("{name}: {word} is not in docs/json.md"));
+            }
+        }
+    }
+    none(&found);
+}

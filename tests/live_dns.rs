@@ -6,6 +6,7 @@
 #[path = "demo/client.rs"]
 mod raw;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,6 +16,7 @@ use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
 use kdisco::cluster::session::list_once;
 use kdisco::demo::{Clock, Demo, Failure, Options, Scope, start};
 use kdisco::dns::resolver::Limits;
+use kdisco::model::dns::changes::{Change, Changes};
 use kdisco::model::dns::{
     Cluster, Comparison, DnsHealth, Libc, LiveFailure, Question, RecordType, Software, Verdict,
 };
@@ -101,6 +103,71 @@ async fn a_server_that_dies_in_the_middle_is_replaced_by_another() {
     let second = dns.ask("my-app.default.svc.cluster.local", RecordType::A).await;
     assert_eq!(second[0].reply.as_ref().unwrap().answers[0].data, "10.96.14.2", "{second:?}");
     assert_ne!(second[0].server.as_ref(), Some(&server));
+}
+
+#[tokio::test]
+async fn a_batch_goes_on_when_a_server_dies_in_the_middle() {
+    let demo = demo().await;
+    let client = client(&demo, "demo");
+    let (dns, _) = open(&client, Which::Best, Limits { window: 8, ..Limits::default() }).await;
+    let name = "my-app.default.svc.cluster.local.".to_owned();
+    let questions = vec![(name, RecordType::A); 900];
+    let mut steps = std::pin::pin!(dns.ask_all(questions));
+    let mut servers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut count = 0;
+    while let Some(answers) = steps.next().await {
+        assert_eq!(answers[0].reply.as_ref().unwrap().answers[0].data, "10.96.14.2", "{answers:?}");
+        let server = answers[0].server.clone().unwrap();
+        *servers.entry(server.to_string()).or_default() += 1;
+        count += 1;
+        if count == 700 {
+            assert_eq!(servers.len(), 2, "both servers share the work: {servers:?}");
+            let pod = server.split(':').next().unwrap();
+            let path = format!("/api/v1/namespaces/kube-system/pods/{pod}?gracePeriodSeconds=0");
+            raw::request(&demo, "DELETE", &path, &[], "").await;
+            demo.step(Duration::from_secs(1));
+        }
+    }
+    assert_eq!(count, 900, "every question has its answer");
+    let (fewest, most) = (servers.values().min().unwrap(), servers.values().max().unwrap());
+    assert!(most > fewest, "the other one took over: {servers:?}");
+}
+
+#[tokio::test]
+async fn what_a_change_of_the_objects_changes_is_asked_and_told() {
+    let demo = demo().await;
+    let client = client(&demo, "demo");
+    let (dns, _) = open(&client, Which::Best, Limits::default()).await;
+    let mut changes = Changes::new(Duration::ZERO, false);
+    let questions = |cluster: &Cluster, snapshot: &ClusterSnapshot| {
+        let services = snapshot.services.iter().map(|f| &**f);
+        let pods = snapshot.pods.values().flat_map(|pods| pods.iter()).map(|p| &**p);
+        cluster.check_questions(services, pods)
+    };
+    let ask = async |due: Vec<(String, RecordType)>, cluster: &Cluster| -> Vec<Comparison> {
+        let steps: Vec<_> = dns.ask_all(due).collect().await;
+        steps.into_iter().flatten().map(|s| cluster.compare(s)).collect()
+    };
+    let before = world(&client).await;
+    let cluster = Cluster::new(&before);
+    let due = changes.expect(&cluster, questions(&cluster, &before));
+    let count = due.len();
+    let news = changes.heard(ask(due, &cluster).await, Duration::ZERO);
+    assert!(news.iter().all(|n| n.change == Change::Found && n.now.verdict != Verdict::Equal), "{news:#?}");
+
+    let pod = before.services_of_pod["shop"].keys().next().unwrap();
+    let path = format!("/api/v1/namespaces/shop/pods/{pod}?gracePeriodSeconds=0");
+    raw::request(&demo, "DELETE", &path, &[], "").await;
+    demo.step(Duration::from_secs(1));
+    let after = world(&client).await;
+    let cluster = Cluster::new(&after);
+    let due = changes.expect(&cluster, questions(&cluster, &after));
+    assert!(!due.is_empty() && due.len() < count / 2, "only what it changes is asked: {due:?}");
+    let news = changes.heard(ask(due, &cluster).await, Duration::from_secs(1));
+    let own = |n: &&kdisco::model::dns::changes::News| n.now.live.name.contains(".shop.");
+    assert!(news.iter().any(|n| n.change == Change::Gone && own(&n)), "its own name is gone: {news:#?}");
+    assert!(news.iter().all(|n| n.now.verdict != Verdict::Different), "{news:#?}");
+    assert!(changes.expect(&cluster, questions(&cluster, &after)).is_empty(), "and then nothing is new");
 }
 
 #[tokio::test]

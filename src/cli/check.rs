@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
@@ -20,14 +20,18 @@ use super::resolve::live::{no_way, which};
 use super::run::{Stop, wait_for};
 use crate::app::Problem;
 use crate::dns::resolver::Limits;
+use crate::model::dns::changes::Changes;
 use crate::model::dns::{self, Comparison, DnsHealth, RecordType, Verdict};
-use crate::model::{Kind, NamespaceScope};
+use crate::model::{Kind, NamespaceScope, ObjectKey};
 use crate::runtime::live::{self, LiveDns};
 
 /// A difference is looked at once more after so long: the API server and CoreDNS see a change at different moments.
 const SETTLES: Duration = Duration::from_secs(2);
-/// So often a watch asks everything again.
-const EVERY: Duration = Duration::from_secs(5);
+/// A watch asks everything again after so long, or after so many times as long as asking takes: servers change by
+/// themselves too.
+const EVERY: (Duration, u32) = (Duration::from_secs(10), 20);
+/// It asks again after so long what the server may not have seen yet, and so often at most when objects change.
+const SOON: Duration = Duration::from_millis(250);
 
 /// Runs the command.
 ///
@@ -168,7 +172,7 @@ impl Work<'_> {
     async fn once(&self, out: &mut impl Write) -> Result<Exit, Stop> {
         let facts = self.cluster.world(&[]).await?;
         let (server, health) = self.server(&facts).await?;
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let (all, facts) = self.round(&server, facts).await?;
         for warning in &facts.warnings {
             tell(&mut io::stderr(), "warning", warning);
@@ -182,32 +186,95 @@ impl Work<'_> {
         Ok(exit(&all, &facts))
     }
 
-    /// Again and again; only what changed is told.
+    /// Follows the objects, and asks what they change; now and then everything. Only what changed is told.
     async fn watch(&self, out: &mut impl Write) -> Result<Exit, Stop> {
-        let mut facts = self.cluster.world(&[]).await?;
-        let (server, _) = self.server(&facts).await?;
-        let mut seen: HashMap<(String, RecordType, Option<crate::model::Text>), String> = HashMap::new();
-        let mut first = true;
+        let mut following = self.cluster.follow_world();
+        let (mut facts, _) = following.next().await?;
+        for warning in &facts.warnings {
+            tell(&mut io::stderr(), "warning", warning);
+        }
+        let (mut server, mut health) = self.server(&facts).await?;
+        let mut cluster = dns::Cluster::new(&facts.snapshot);
+        let mut changes = Changes::new(SETTLES, self.check.dns_pod.as_deref() == Some("all"));
+        let start = Instant::now();
+        let mut due = changes.expect(&cluster, self.questions(&facts, &cluster));
+        let (mut silent, mut pause, mut first) = (false, EVERY.0, true);
+        let mut all_at = tokio::time::Instant::now() + pause;
+        let (mut widths, mut headings) = (report::widths(), true);
         loop {
-            let (all, newer) = self.round(&server, facts).await?;
-            let mut changed = Vec::new();
-            for one in &all {
-                let key = (one.live.name.clone(), one.live.kind, one.live.server.clone());
-                let state = report::state(one);
-                let before = seen.insert(key, state.clone());
-                let news = before.as_ref() != Some(&state);
-                // At the start only what is not as it should be; afterwards every change.
-                if news && (!first || one.verdict != Verdict::Equal) {
-                    changed.push(one.clone());
+            let begun = Instant::now();
+            let (count, all) = (due.len(), Self::compare(&server, &cluster, due).await);
+            let lost = all.first().and_then(|c| c.live.reply.as_ref().err()).cloned();
+            let none = lost.filter(|_| all.iter().all(|c| c.live.reply.is_err()));
+            if let Some(why) = &none {
+                // One server that is gone is one piece of news, not one for each name.
+                if !silent {
+                    let what = "the DNS server does not answer".to_owned();
+                    let hint = "It is asked again.".to_owned();
+                    tell(&mut io::stderr(), "warning", &Problem { what, why: why.to_string(), hint });
+                }
+                all_at = tokio::time::Instant::now() + SETTLES;
+            } else {
+                if first {
+                    report::watching(count, self.check.output, out)?;
+                }
+                let news = changes.heard(all, start.elapsed());
+                let context = facts.context.as_deref();
+                if !news.is_empty() {
+                    report::news(&news, headings, context, self.check.output, &mut widths, out)?;
+                    headings = false;
+                }
+                out.flush()?;
+                first = false;
+            }
+            if count > 0 {
+                silent = none.is_some();
+            }
+            if count == changes.all().len() {
+                pause = EVERY.0.max(begun.elapsed() * EVERY.1);
+            }
+            tokio::time::sleep(SOON).await;
+            let soon = tokio::time::Instant::now() + SOON;
+            let at = if changes.unsettled().is_empty() || silent { all_at } else { all_at.min(soon) };
+            tokio::select! {
+                next = following.next() => {
+                    let lost;
+                    (facts, lost) = next?;
+                    if let Some(lost) = lost {
+                        tell(&mut io::stderr(), "warning", &lost);
+                    }
+                    cluster = dns::Cluster::new(&facts.snapshot);
+                    due = changes.expect(&cluster, self.questions(&facts, &cluster));
+                    due.extend(changes.unsettled());
+                    // Other pods serve DNS now: the old ones may be gone.
+                    let now = DnsHealth::of(&facts.snapshot, &cluster);
+                    let others = ready(&now) != ready(&health) && now.ready() > 0;
+                    if (silent || others)
+                        && let Ok((other, now)) = self.server(&facts).await
+                    {
+                        (server, health) = (other, now);
+                    }
+                }
+                () = tokio::time::sleep_until(at) => {
+                    if at < all_at {
+                        due = changes.unsettled();
+                        continue;
+                    }
+                    if silent && let Ok((other, now)) = self.server(&facts).await {
+                        (server, health) = (other, now);
+                    }
+                    following.read_settings_again();
+                    due = changes.all();
+                    all_at = tokio::time::Instant::now() + pause;
                 }
             }
-            report::changes(&changed, all.len(), first, newer.context.as_deref(), self.check.output, out)?;
-            out.flush()?;
-            first = false;
-            tokio::time::sleep(EVERY).await;
-            facts = self.cluster.world(&[]).await?;
         }
     }
+}
+
+/// The pods that are ready to be asked.
+fn ready(health: &DnsHealth) -> Vec<&ObjectKey> {
+    health.servers.iter().filter(|s| s.ready).map(|s| &s.pod).collect()
 }
 
 fn exit(all: &[Comparison], facts: &Facts) -> Exit {

@@ -66,7 +66,7 @@ async fn in_cluster(explore: &Explore, doctor: &Doctor, out: &mut impl Write) ->
         let own = explore.namespaces().first().copied().unwrap_or(cluster.namespace()).to_owned();
         let wanted = wanted(doctor, "laptop", &own)?;
         let now = explore.now.unwrap_or_else(Timestamp::now);
-        let diagnosis = examine::examine(cluster.client(), &wanted, now).await.map_err(failed)?;
+        let diagnosis = examine::examine(cluster.client(), &wanted, None, now).await.map_err(failed)?;
         print(&diagnosis, cluster.context(), &[], explore, doctor, out)
     };
     tokio::select! {

@@ -20,16 +20,18 @@ use crate::app::Problem;
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::convert::Object;
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
-use crate::cluster::session::{Connection, Start, fetch_once, list_once};
-use crate::cluster::watch::Timing;
+use crate::cluster::reader::Reader;
+use crate::cluster::session::fetch_once;
 use crate::cluster::{ApiError, ApiErrorKind};
 use crate::model::env::{Fetch, Fetches, references};
 use crate::model::snapshot::LoadEntry;
 use crate::model::time::Timestamp;
 use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, ServiceFacts, Text};
 
-/// The ConfigMaps of kube-system that tell the cluster's domain and DNS settings, where they may be read.
-const DNS_SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
+mod follow;
+
+/// What decides the answers of a cluster's DNS.
+const WORLD: [Kind; 4] = [Kind::Namespace, Kind::Service, Kind::EndpointSlice, Kind::Pod];
 /// So many objects are read at the same time.
 const PARALLEL: usize = 8;
 
@@ -65,13 +67,15 @@ impl Cluster {
     /// No answer, or no right to what the list is about.
     pub async fn once(&self, list: &List, query: &Query, needs: &Needs) -> Result<Facts, Failure> {
         let kinds: Vec<Kind> = needs.required.iter().chain(&needs.helpful).copied().collect();
-        let settings = self.fetch_all(if needs.dns { dns_settings() } else { BTreeSet::new() });
-        let (snapshot, settings) = tokio::join!(list_once(&self.client, &self.scope, &kinds), settings);
-        let mut facts = self.facts(Arc::new(snapshot.map_err(failed)?));
-        // Without the right to read them, or without CoreDNS, the usual settings are assumed and said to be.
-        for (_, result) in settings {
-            put(Arc::make_mut(&mut facts.snapshot), result.ok());
+        let mut reader = Reader::new(&self.client, self.now());
+        reader.list(&kinds, &self.scope).await;
+        if let Some(error) = reader.failure().or_else(|| reader.refused(Kind::Service)) {
+            return Err(failed(error.clone()));
         }
+        if needs.dns {
+            reader.settings().await;
+        }
+        let mut facts = self.facts(Arc::new(reader.snapshot()));
         judge(&mut facts, needs)?;
         if let List::Env { show_secrets, .. } = list {
             self.read_references(&mut facts, query, *show_secrets).await;
@@ -106,26 +110,25 @@ impl Cluster {
     /// # Errors
     /// No answer, or no right to the Services of any of them.
     pub async fn world(&self, also: &[Text]) -> Result<Facts, Failure> {
-        let kinds = [Kind::Namespace, Kind::Service, Kind::EndpointSlice, Kind::Pod];
-        let listed = async {
-            match list_once(&self.client, &NamespaceScope::All, &kinds).await {
-                Err(error) if matches!(error.kind, ApiErrorKind::Forbidden { .. }) => {
-                    let own = match &self.scope {
-                        NamespaceScope::Only(names) => names.clone(),
-                        NamespaceScope::All => return Err(error),
-                    };
-                    let some = NamespaceScope::Only(own.into_iter().chain(also.iter().cloned()).collect());
-                    Ok((list_once(&self.client, &some, &kinds).await?, some))
-                }
-                other => Ok((other?, NamespaceScope::All)),
-            }
+        let instead: BTreeSet<Text> = match &self.scope {
+            NamespaceScope::Only(names) => names.iter().chain(also).cloned().collect(),
+            NamespaceScope::All => also.iter().cloned().collect(),
         };
-        let (listed, settings) = tokio::join!(listed, self.fetch_all(dns_settings()));
-        let (snapshot, scope) = listed.map_err(failed)?;
-        let mut facts = Facts { scope, ..self.facts(Arc::new(snapshot)) };
-        for (_, result) in settings {
-            put(Arc::make_mut(&mut facts.snapshot), result.ok());
+        let mut reader = Reader::new(&self.client, self.now());
+        let scope = reader.list_everywhere(&WORLD, &instead).await;
+        let lost = reader.failure().or_else(|| reader.refused(Kind::Service).filter(|_| instead.is_empty()));
+        if let Some(error) = lost {
+            return Err(failed(error.clone()));
         }
+        reader.settings().await;
+        let mut snapshot = reader.snapshot();
+        if scope != NamespaceScope::All {
+            // It is said once and below where answers come from, not for each kind.
+            let narrow: BTreeSet<Kind> =
+                snapshot.loads.iter().filter(|l| l.namespace.is_some()).map(|l| l.kind).collect();
+            snapshot.loads.retain(|l| l.namespace.is_some() || !narrow.contains(&l.kind));
+        }
+        let mut facts = Facts { scope, ..self.facts(Arc::new(snapshot)) };
         judge(&mut facts, &super::resolve::needs())?;
         if facts.scope != NamespaceScope::All {
             facts.warnings.push(Problem {
@@ -137,12 +140,16 @@ impl Cluster {
         Ok(facts)
     }
 
+    fn now(&self) -> Timestamp {
+        self.now.unwrap_or_else(Timestamp::now)
+    }
+
     fn facts(&self, snapshot: Arc<ClusterSnapshot>) -> Facts {
         Facts {
             snapshot,
             context: self.context.clone(),
             scope: self.scope.clone(),
-            now: self.now.unwrap_or_else(Timestamp::now),
+            now: self.now(),
             fetches: Fetches::new(),
             warnings: vec![],
             exit: Exit::Fine,
@@ -201,80 +208,6 @@ impl Cluster {
         }
         Ok(())
     }
-
-    /// Follows the cluster: `print` gets the facts whenever something changed, from the moment on when everything
-    /// that the list needs is there. Ends with an error alone.
-    ///
-    /// # Errors
-    /// No right to what the list is about, no connection at the start, and what `print` says.
-    pub async fn follow<E: From<Failure>>(
-        &self,
-        list: &List,
-        query: &Query,
-        needs: &Needs,
-        mut print: impl FnMut(&Facts, Option<&Problem>) -> Result<(), E>,
-    ) -> Result<std::convert::Infallible, E> {
-        let start = Start {
-            epoch: 1,
-            scope: self.scope.clone(),
-            known: BTreeSet::new(),
-            clock: Timestamp::now,
-            timing: Timing::default(),
-        };
-        let connection = Connection::start(self.client.clone(), start);
-        if needs.required.contains(&Kind::Pod) || needs.helpful.contains(&Kind::Pod) {
-            connection.set_pod_demand(match &self.scope {
-                NamespaceScope::All => BTreeSet::from([None]),
-                NamespaceScope::Only(names) => names.iter().cloned().map(Some).collect(),
-            });
-        }
-        let mut asked = BTreeSet::new();
-        let mut wanted = if needs.dns { dns_settings() } else { BTreeSet::new() };
-        let (mut fetches, mut snapshots) = (Fetches::new(), connection.snapshots());
-        let mut fetched = Vec::new();
-        let (mut begun, mut lost) = (false, None);
-        loop {
-            for (kind, key) in wanted.difference(&asked) {
-                match connection.fetch_config(*kind, key).await {
-                    Ok(object) => fetched.push(object),
-                    Err(error) => drop(fetches.insert((*kind, key.clone()), without_data(error))),
-                }
-            }
-            asked.append(&mut wanted);
-            let mut facts = self.facts(snapshots.borrow_and_update().clone());
-            if loaded(&facts, needs) {
-                // The next snapshot has them as well; what is printed now should not lack them.
-                for object in &fetched {
-                    put(Arc::make_mut(&mut facts.snapshot), Some(object.clone()));
-                }
-                facts.fetches.clone_from(&fetches);
-                if !begun {
-                    judge(&mut facts, needs)?;
-                }
-                if let List::Env { show_secrets, .. } = list {
-                    wanted = wanted_references(&facts, query, *show_secrets);
-                }
-                if wanted.is_subset(&asked) {
-                    begun = true;
-                    let now_lost = lost_connection(&facts, needs);
-                    print(&facts, now_lost.as_ref().filter(|_| now_lost != lost))?;
-                    lost = now_lost;
-                } else {
-                    continue;
-                }
-            }
-            if snapshots.changed().await.is_err() {
-                let what = "the connection came to an end";
-                return Err(Failure::new(Exit::Unreachable, what, "", "Start the command again.").into());
-            }
-        }
-    }
-}
-
-/// What tells the cluster's domain and its DNS server. The Service is read by name: most scopes do not hold it.
-fn dns_settings() -> BTreeSet<(Kind, ObjectKey)> {
-    let maps = DNS_SETTINGS.iter().map(|name| (Kind::ConfigMap, ObjectKey::new("kube-system", *name)));
-    maps.chain([(Kind::Service, ObjectKey::new("kube-system", "kube-dns"))]).collect()
 }
 
 /// What the environments of the wanted pods refer to. Secrets are read only where their values are to be shown.

@@ -5,30 +5,22 @@
 //! DNS question is asked here. The runtime and the command line call it.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
 use futures_util::future::join_all;
 use http::{Request, header};
 use kube::client::Body;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::client::{Asked, Client};
-use super::convert::Converter;
-use super::session::{fetch_once, once};
-use super::store::{Delta, Store};
-use super::watch::{Source, path};
+use super::reader::Reader;
+use super::watch::path;
 use super::{ApiError, ApiErrorKind};
 use crate::model::doctor::{EventNote, Extra, Known, Replicas, ServerLog};
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, Kind, Load, ObjectKey, Pod, Text};
+use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, ObjectKey, Pod, Text};
 
 const SYSTEM: &str = "kube-system";
-/// ConfigMaps that tell the cluster's domain and the DNS server's settings.
-const SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
-/// So many lists run at once.
-const PARALLEL: usize = 4;
 /// So many pods of the DNS server are looked at closely.
 const MOST_PODS: usize = 3;
 /// So many last lines of a log are read.
@@ -57,34 +49,31 @@ pub struct Gathered {
     pub extra: Extra,
 }
 
-/// Reads everything that the doctor wants to know. Never fails: what could not be read is part of the result.
-pub async fn gather(client: &Client, about: &About, now: Timestamp) -> Gathered {
-    let mut reader = Reader { client, converter: Mutex::default(), store: Store::new(), now };
-    let everywhere = [Kind::Service, Kind::EndpointSlice, Kind::Namespace];
-    let mut sources: Vec<Source> = everywhere.iter().map(|k| source(*k, None)).collect();
-    sources.push(source(Kind::Pod, Some(SYSTEM.into())));
-    reader.list(sources).await;
-    let first = reader.store.snapshot(0);
+/// Reads everything that the doctor wants to know; what `known` has and is live is not read again. Never fails: what
+/// could not be read is part of the result.
+pub async fn gather(
+    client: &Client,
+    about: &About,
+    known: Option<&ClusterSnapshot>,
+    now: Timestamp,
+) -> Gathered {
+    let mut reader = Reader::new(client, now).knowing(known);
+    reader.list(&[Kind::Service, Kind::EndpointSlice, Kind::Namespace], &NamespaceScope::All).await;
+    let first = reader.snapshot();
     let namespaces = namespaces(&first, about);
+    let with_system: BTreeSet<Text> = namespaces.iter().cloned().chain([SYSTEM.into()]).collect();
     // What may not be listed in the whole cluster may be in a namespace.
-    let narrow =
-        everywhere.iter().take(2).filter(|k| matches!(first.load(**k, ""), Some(Load::Forbidden { .. })));
-    let mut sources: Vec<Source> = narrow
-        .flat_map(|k| {
-            namespaces.iter().map(|n| Some(n.clone())).chain([Some(SYSTEM.into())]).map(|n| source(*k, n))
-        })
-        .collect();
-    sources.extend(namespaces.iter().filter(|n| &***n != SYSTEM).map(|n| source(Kind::Pod, Some(n.clone()))));
-    sources.extend(about.namespace.iter().map(|n| source(Kind::NetworkPolicy, Some(n.clone()))));
-    reader.list(sources).await;
+    let refused = |k: &Kind| matches!(first.load(*k, ""), Some(Load::Forbidden { .. }));
+    let mut narrow = vec![Kind::Pod];
+    narrow.extend([Kind::Service, Kind::EndpointSlice].into_iter().filter(refused));
+    reader.list(&narrow, &NamespaceScope::Only(with_system)).await;
+    if let Some(own) = &about.namespace {
+        reader.list(&[Kind::NetworkPolicy], &NamespaceScope::one(own.clone())).await;
+    }
     reader.settings().await;
-    let snapshot = reader.store.snapshot(0);
+    let snapshot = reader.snapshot();
     let extra = extra(client, &snapshot, about).await;
     Gathered { snapshot, extra }
-}
-
-fn source(kind: Kind, namespace: Option<Text>) -> Source {
-    Source { kind, namespace, name: None, only: None }
 }
 
 /// The namespaces that the name may lead to, and that of who asks.
@@ -104,56 +93,6 @@ fn namespaces(snapshot: &ClusterSnapshot, about: &About) -> BTreeSet<Text> {
     let named = snapshot.services.iter().map(|f| f.key()).filter(|k| labels.iter().any(|l| *k.name == **l));
     out.extend(named.take(4).map(|k| k.namespace.clone()));
     out
-}
-
-struct Reader<'a> {
-    client: &'a Client,
-    converter: Mutex<Converter>,
-    store: Store,
-    now: Timestamp,
-}
-
-impl Reader<'_> {
-    async fn list(&mut self, sources: Vec<Source>) {
-        let (permits, client, converter) = (Semaphore::new(PARALLEL), self.client, &self.converter);
-        let results = join_all(sources.iter().map(|source| {
-            let permits = &permits;
-            async move {
-                let _permit = permits.acquire().await;
-                once::read(client, converter, source).await
-            }
-        }));
-        let results = results.await;
-        for (source, result) in sources.into_iter().zip(results) {
-            let Source { kind, namespace, .. } = source;
-            let load = match result {
-                Ok(objects) => {
-                    self.store.apply(Delta::Restarted { kind, namespace: namespace.clone(), objects });
-                    Load::Live
-                }
-                Err(error) => load_of(&error, self.now),
-            };
-            self.store.set_load(kind, namespace, load);
-        }
-    }
-
-    async fn settings(&mut self) {
-        let keys = SETTINGS.map(|name| ObjectKey::new(SYSTEM, name));
-        let read = keys.iter().map(|key| fetch_once(self.client, Kind::ConfigMap, key));
-        // Without the right to read them the usual settings are assumed and said to be.
-        for object in join_all(read).await.into_iter().flatten() {
-            self.store.apply(Delta::Applied(object));
-        }
-    }
-}
-
-fn load_of(error: &ApiError, now: Timestamp) -> Load {
-    match &error.kind {
-        ApiErrorKind::Forbidden(denied) => {
-            Load::Forbidden { verb: denied.verb.clone(), message: error.why.as_str().into() }
-        }
-        _ => Load::Failed { since: now, why: error.why.as_str().into() },
-    }
 }
 
 /// A right that is missing, or why something else went wrong.

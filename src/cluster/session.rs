@@ -27,7 +27,7 @@ use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 use owner::Owner;
 
 /// So many lists run at once; more would only make each of them slower, and the server busy.
-const PARALLEL_LISTS: usize = 4;
+pub(super) const PARALLEL_LISTS: usize = 4;
 /// So many batches may wait for the store before watches are held up.
 const QUEUE: usize = 64;
 

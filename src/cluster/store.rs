@@ -103,6 +103,11 @@ impl Store {
         before.as_ref() != self.loads.get(&(kind, namespace))
     }
 
+    /// How far a list or watch has come, as it was said last.
+    pub fn load(&self, kind: Kind, namespace: Option<Text>) -> Option<&Load> {
+        self.loads.get(&(kind, namespace))
+    }
+
     /// Ends the watch of a scope: its objects go, save those that another watched scope covers too.
     pub fn drop_scope(&mut self, kind: Kind, namespace: Option<&Text>) -> bool {
         let scope = (kind, namespace.cloned());

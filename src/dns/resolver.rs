@@ -47,12 +47,14 @@ pub struct Limits {
     pub question: Duration,
     /// Until a stream is open.
     pub open: Duration,
+    /// So many questions of a batch are under way at once.
+    pub window: usize,
 }
 
 impl Default for Limits {
     /// As the libraries in pods wait for a reply, twice that for a stream.
     fn default() -> Self {
-        Self { question: Duration::from_secs(5), open: Duration::from_secs(10) }
+        Self { question: Duration::from_secs(5), open: Duration::from_secs(10), window: WINDOW }
     }
 }
 
@@ -66,6 +68,18 @@ pub struct Place {
     /// Its hosts file.
     pub hosts: Vec<HostsLine>,
 }
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// This server, by its place in the list, or the next where it is gone.
+    Any(usize),
+    /// This server, and no other.
+    Only(usize),
+}
+
+/// So many first questions of a batch go to one server: a way to another one takes longer to open than they take.
+const ALONE: usize = 512;
 
 struct Seat {
     label: Text,
@@ -142,10 +156,15 @@ impl<C: Connect> Resolver<C> {
         Err(LiveFailure::Lost(last))
     }
 
-    /// Asks for records of one type, of the preferred server, or of the next where that is gone.
-    pub async fn ask(&self, name: &str, kind: RecordType) -> LiveStep {
-        let mut step = self.ask_one(0, name, kind).await;
-        for server in 1..self.seats.len() {
+    /// Asks for records of one type.
+    pub async fn ask(&self, whom: Whom, name: &str, kind: RecordType) -> LiveStep {
+        let first = match whom {
+            Whom::Only(server) => return self.ask_one(server, name, kind).await,
+            Whom::Any(server) => server,
+        };
+        let mut step = self.ask_one(first, name, kind).await;
+        let count = self.seats.len();
+        for server in (1..count).map(|further| (first + further) % count) {
             if !matches!(step.reply, Err(LiveFailure::Lost(_))) {
                 break;
             }
@@ -154,8 +173,7 @@ impl<C: Connect> Resolver<C> {
         step
     }
 
-    /// Asks one server, and no other.
-    pub async fn ask_one(&self, server: usize, name: &str, kind: RecordType) -> LiveStep {
+    async fn ask_one(&self, server: usize, name: &str, kind: RecordType) -> LiveStep {
         let start = Instant::now();
         let reply = match Asked::new(name, kind) {
             Ok(asked) => self.ask_server(server, &asked).await,
@@ -177,62 +195,58 @@ impl<C: Connect> Resolver<C> {
         join_all((0..self.seats.len()).map(|server| self.ask_one(server, name, kind))).await
     }
 
-    /// Asks many questions, over one connection and [`WINDOW`] at a time; answers come in order.
+    /// Asks many questions, [`Limits::window`] at a time; answers come in order. The servers share a large batch: each
+    /// step says which one answered.
     pub fn ask_all(
         self: Arc<Self>,
-        server: Option<usize>,
         questions: impl IntoIterator<Item = (String, RecordType)>,
     ) -> impl Stream<Item = LiveStep> {
-        stream::iter(questions)
-            .map(move |(name, kind)| {
+        let window = self.limits.window;
+        stream::iter(questions.into_iter().enumerate())
+            .map(move |(number, (name, kind))| {
                 let resolver = self.clone();
-                async move {
-                    match server {
-                        Some(server) => resolver.ask_one(server, &name, kind).await,
-                        None => resolver.ask(&name, kind).await,
-                    }
-                }
+                async move { resolver.ask(resolver.turn(number), &name, kind).await }
             })
-            .buffered(WINDOW)
+            .buffered(window)
+    }
+
+    /// Whose turn the question of a number in a batch is: of a large one all servers have their share.
+    pub fn turn(&self, number: usize) -> Whom {
+        Whom::Any(if number < ALONE { 0 } else { number % self.seats.len().max(1) })
     }
 
     /// Looks a name up: from a pod as its library would, else the name as it stands.
-    /// With a server all questions go to that one, else to the preferred one.
     pub async fn lookup(
         &self,
-        server: Option<usize>,
+        whom: Whom,
         question: Question,
         place: Option<&Place>,
         libc: Libc,
     ) -> LiveLookup {
         match place {
-            None => self.absolute(server, question, libc).await,
-            Some(place) => self.searched(server, question, place, libc).await,
+            None => self.absolute(whom, question, libc).await,
+            Some(place) => self.searched(whom, question, place, libc).await,
         }
     }
 
     /// The questions of one step, asked together as `getaddrinfo` does.
     async fn step(
         &self,
-        server: Option<usize>,
+        whom: Whom,
         name: &str,
         kinds: &[RecordType],
         search: Option<&Text>,
     ) -> Vec<LiveStep> {
-        let one = async |kind: RecordType| match server {
-            Some(server) => self.ask_one(server, name, kind).await,
-            None => self.ask(name, kind).await,
-        };
-        let mut steps = join_all(kinds.iter().map(|kind| one(*kind))).await;
+        let mut steps = join_all(kinds.iter().map(|kind| self.ask(whom, name, *kind))).await;
         for step in &mut steps {
             step.search = search.cloned();
         }
         steps
     }
 
-    async fn absolute(&self, server: Option<usize>, question: Question, libc: Libc) -> LiveLookup {
+    async fn absolute(&self, whom: Whom, question: Question, libc: Libc) -> LiveLookup {
         let mut out = LiveLookup::unasked(question, None, libc, Mode::Live);
-        out.steps = self.step(server, &dotted(&out.question.name), &out.question.kinds(), None).await;
+        out.steps = self.step(whom, &dotted(&out.question.name), &out.question.kinds(), None).await;
         let (_, addresses) = taken(&lower(&dotted(&out.question.name)), &halves(&out.steps), Libc::Glibc);
         let replied = || out.steps.iter().filter_map(|s| s.reply.as_ref().ok());
         let best = replied().find(|r| !r.answers.is_empty()).or_else(|| replied().next());
@@ -246,13 +260,7 @@ impl<C: Connect> Resolver<C> {
         out
     }
 
-    async fn searched(
-        &self,
-        server: Option<usize>,
-        question: Question,
-        place: &Place,
-        libc: Libc,
-    ) -> LiveLookup {
+    async fn searched(&self, whom: Whom, question: Question, place: &Place, libc: Libc) -> LiveLookup {
         let mut out = LiveLookup::unasked(question, Some(place.pod.clone()), libc, Mode::Live);
         if out.question.kind.is_none()
             && let Some((addresses, why)) = without_dns(&out.question.name, place, libc)
@@ -278,7 +286,7 @@ impl<C: Connect> Resolver<C> {
         while let Some(query) = walk.next().cloned() {
             let domain = query.via.and_then(|i| list.get(i));
             // The library does not ask a name that is too long, and goes on.
-            let steps = self.step(server, &query.name, &kinds, domain).await;
+            let steps = self.step(whom, &query.name, &kinds, domain).await;
             let unasked = steps.iter().all(|s| matches!(s.reply, Err(LiveFailure::NotAsked(_))));
             let reply = if unasked {
                 Reply::NxDomain

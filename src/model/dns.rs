@@ -17,6 +17,7 @@ use super::ObjectKey;
 
 pub mod answer;
 mod backend;
+pub mod changes;
 pub mod cluster;
 pub mod compare;
 pub mod corefile;

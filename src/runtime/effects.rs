@@ -15,6 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::app::{ContextInfo, Effect, Identity, Message, Problem};
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::kubeconfig::{Environment, Kubeconfig, KubeconfigError, Overrides};
+use crate::cluster::reader::dns_settings;
 use crate::cluster::session::{Connection, Start};
 use crate::cluster::watch::Timing;
 use crate::cluster::write::MayWrite;
@@ -62,9 +63,6 @@ impl KnownNamespaces {
         self.everywhere.iter().chain(self.by_context.get(context).into_iter().flatten()).cloned().collect()
     }
 }
-
-/// The ConfigMaps of kube-system that tell the cluster's domain and DNS settings, where they may be read.
-const DNS_SETTINGS: [&str; 3] = ["coredns", "kubeadm-config", "kubelet-config"];
 
 /// The connection that is used now; replaced as a whole, so that nothing of a former one is left.
 #[derive(Debug, Default)]
@@ -159,7 +157,9 @@ impl Effects {
             }
             Effect::StopProxy => self.proxies.stop(&self.messages),
             Effect::Examine { id, epoch, name, from } => {
-                self.ask(epoch, |client| names::diagnose(client, id, name, from));
+                let Some(connection) = self.connection(epoch) else { return };
+                let known = connection.snapshots().borrow().clone();
+                self.ask(epoch, |client| names::diagnose(client, known, id, name, from));
             }
             Effect::StartForwards { epoch, specs } => self.start_forwards(epoch, specs),
             Effect::Profiles { epoch, context, act } => {
@@ -413,8 +413,8 @@ async fn read_dns_settings(connection: &Connection) {
     if snapshots.wait_for(listed).await.is_err() {
         return;
     }
-    for name in DNS_SETTINGS {
-        let _ = connection.fetch_config(Kind::ConfigMap, &ObjectKey::new("kube-system", name)).await;
+    for (kind, key) in dns_settings().filter(|(kind, _)| *kind == Kind::ConfigMap) {
+        let _ = connection.fetch_config(kind, &key).await;
     }
 }
 

@@ -15,6 +15,7 @@ use crate::cluster::gather::{About, Gathered, gather};
 use crate::cluster::{ApiError, ApiErrorKind, Denied};
 use crate::dns::laptop::{Machine, look};
 use crate::dns::resolver::Limits;
+use crate::dns::transport::WINDOW;
 use crate::model::dns::{Cluster, DnsHealth, Libc, LiveStep, RecordType};
 use crate::model::doctor::{self, Asker, Diagnosis, Known, LiveAnswer, LiveReply, Question, questions};
 use crate::model::time::Timestamp;
@@ -23,7 +24,8 @@ use crate::model::{ClusterSnapshot, Kind, Load, ObjectKey, Text};
 /// How long all live questions may take together.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long one may take, and the way to the server.
-const LIMITS: Limits = Limits { question: Duration::from_secs(4), open: Duration::from_secs(5) };
+const LIMITS: Limits =
+    Limits { question: Duration::from_secs(4), open: Duration::from_secs(5), window: WINDOW };
 
 /// From where a name is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +55,19 @@ pub struct Wanted {
     pub ask: bool,
 }
 
-/// Reads and asks all that a diagnosis needs, and makes it. What could not be had is said in it.
+/// Reads and asks all that a diagnosis needs, and makes it. What `known` has and is live is not read again. What could
+/// not be had is said in it.
 ///
 /// # Errors
 /// No Service of any namespace may be listed, or the API server does not answer: nothing could be said.
-pub async fn examine(client: &Client, wanted: &Wanted, now: Timestamp) -> Result<Diagnosis, ApiError> {
+pub async fn examine(
+    client: &Client,
+    wanted: &Wanted,
+    known: Option<&ClusterSnapshot>,
+    now: Timestamp,
+) -> Result<Diagnosis, ApiError> {
     let about = about(wanted);
-    let (gathered, from) = tokio::join!(gather(client, &about, now), asker(wanted));
+    let (gathered, from) = tokio::join!(gather(client, &about, known, now), asker(wanted));
     let Gathered { snapshot, mut extra } = gathered;
     something_to_see(&snapshot)?;
     let question = Question { name: wanted.name.clone(), kind: wanted.kind, from };

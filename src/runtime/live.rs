@@ -11,24 +11,15 @@ use futures_util::stream;
 
 use crate::cluster::access::{self, Question as Right};
 use crate::cluster::client::{Asked, Client};
-use crate::cluster::convert::Object;
-use crate::cluster::session::{fetch_once, list_once};
+use crate::cluster::reader::Reader;
 use crate::cluster::{ApiError, ApiErrorKind, Denied};
-use crate::dns::resolver::{Limits, Place};
-use crate::dns::transport::WINDOW;
+use crate::dns::resolver::{Limits, Place, Whom};
 use crate::dns::{Connect, Resolver};
 use crate::model::dns::{Cluster, DnsHealth, DnsServer, LiveLookup, LiveStep, Metrics, Question, Software};
 use crate::model::dns::{Libc, RecordType, hosts};
-use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Pod, ServiceFacts, Text};
+use crate::model::time::Timestamp;
+use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Pod, Text};
 use crate::session::stream::{OpenError, PodStream, Refusal, Tunnels};
-
-/// What tells the settings of the cluster's DNS, in kube-system. Each may be missing or not to be read.
-const SETTINGS: [(Kind, &str); 4] = [
-    (Kind::ConfigMap, "coredns"),
-    (Kind::ConfigMap, "kubeadm-config"),
-    (Kind::ConfigMap, "kubelet-config"),
-    (Kind::Service, "kube-dns"),
-];
 
 /// The port on which CoreDNS tells its metrics.
 const METRICS_PORT: u16 = 9153;
@@ -101,6 +92,7 @@ pub enum Which {
 pub struct LiveDns {
     resolver: Arc<Resolver<PodPorts>>,
     all: bool,
+    window: usize,
 }
 
 impl LiveDns {
@@ -123,8 +115,8 @@ impl LiveDns {
         let pods = servers.iter().map(|s| (s.pod.clone(), s.port)).collect();
         let ports =
             PodPorts { tunnels: Tunnels::new(client.kube().clone()), pods, failure: Mutex::default() };
-        let live =
-            Self { resolver: Arc::new(Resolver::new(ports, labels, limits)), all: *which == Which::All };
+        let resolver = Arc::new(Resolver::new(ports, labels, limits));
+        let live = Self { resolver, all: *which == Which::All, window: limits.window };
         let mut why = String::new();
         for server in 0..servers.len() {
             match live.resolver.open(server).await {
@@ -141,36 +133,54 @@ impl LiveDns {
         &self.resolver
     }
 
-    /// Looks a name up, once, or on every server where all are to be asked.
-    pub async fn lookup(&self, question: &Question, place: Option<&Place>, libc: Libc) -> Vec<LiveLookup> {
-        if !self.all {
-            return vec![self.resolver.lookup(None, question.clone(), place, libc).await];
-        }
-        let servers = 0..self.resolver.servers();
-        join_all(servers.map(|server| self.resolver.lookup(Some(server), question.clone(), place, libc)))
-            .await
+    /// How many look-ups of a batch are to be under way at once.
+    pub fn window(&self) -> usize {
+        self.window
     }
 
-    /// Asks many questions, pipelined; every server each where all are to be asked.
+    /// Looks a name up, once, or on every server where all are to be asked.
+    pub async fn lookup(&self, question: &Question, place: Option<&Place>, libc: Libc) -> Vec<LiveLookup> {
+        self.lookup_of(0, question, place, libc).await
+    }
+
+    /// The same for one of many: the servers share them by their numbers.
+    pub async fn lookup_of(
+        &self,
+        number: usize,
+        question: &Question,
+        place: Option<&Place>,
+        libc: Libc,
+    ) -> Vec<LiveLookup> {
+        let one = |whom| self.resolver.lookup(whom, question.clone(), place, libc);
+        join_all(self.whom(number).map(one)).await
+    }
+
+    /// Asks many questions, pipelined; the servers share them, or each gets every one where all are to be asked.
     pub fn ask_all(
         &self,
         questions: Vec<(String, RecordType)>,
     ) -> impl futures_util::Stream<Item = Vec<LiveStep>> {
         let this = self.clone();
-        let asked = move |(name, kind): (String, _)| {
+        let asked = move |(number, (name, kind)): (usize, (String, _))| {
             let this = this.clone();
-            async move { this.ask(&name, kind).await }
+            async move { this.ask_of(number, &name, kind).await }
         };
-        stream::iter(questions).map(asked).buffered(WINDOW)
+        stream::iter(questions.into_iter().enumerate()).map(asked).buffered(self.window)
     }
 
     /// Asks one question, once, or every server where all are to be asked.
     pub async fn ask(&self, name: &str, kind: RecordType) -> Vec<LiveStep> {
-        if self.all {
-            self.resolver.ask_everywhere(name, kind).await
-        } else {
-            vec![self.resolver.ask(name, kind).await]
-        }
+        self.ask_of(0, name, kind).await
+    }
+
+    async fn ask_of(&self, number: usize, name: &str, kind: RecordType) -> Vec<LiveStep> {
+        join_all(self.whom(number).map(|whom| self.resolver.ask(whom, name, kind))).await
+    }
+
+    /// Who is asked: everybody, or for the question of a number the one whose turn it is.
+    fn whom(&self, number: usize) -> impl Iterator<Item = Whom> {
+        let everybody = (0..self.resolver.servers()).filter(|_| self.all).map(Whom::Only);
+        everybody.chain((!self.all).then(|| self.resolver.turn(number)))
     }
 }
 
@@ -245,24 +255,14 @@ pub fn place(cluster: &Cluster, pod: &Pod) -> (Place, Option<String>) {
 /// No connection, no credential.
 pub async fn surroundings(client: &Client, also: &[Text]) -> Result<ClusterSnapshot, ApiError> {
     let namespaces = also.iter().cloned().chain(["kube-system".into()]).collect();
-    let scope = NamespaceScope::Only(namespaces);
-    let settings = join_all(SETTINGS.map(|(kind, name)| async move {
-        fetch_once(client, kind, &ObjectKey::new("kube-system", name)).await.ok()
-    }));
-    let (snapshot, settings) = tokio::join!(list_once(client, &scope, &[Kind::Pod]), settings);
-    let mut snapshot = snapshot?;
-    for object in settings.into_iter().flatten() {
-        match object {
-            Object::ConfigMap(data) => {
-                Arc::make_mut(&mut snapshot.config_maps).insert(data.key.clone(), data);
-            }
-            Object::Service(service) => {
-                Arc::make_mut(&mut snapshot.services).push(Arc::new(ServiceFacts::new(service, vec![])));
-            }
-            _ => {}
-        }
+    // No load tells since when: what is not forbidden and fails is an error here.
+    let mut reader = Reader::new(client, Timestamp::UNIX_EPOCH);
+    reader.list(&[Kind::Pod], &NamespaceScope::Only(namespaces)).await;
+    if let Some(error) = reader.failure() {
+        return Err(error.clone());
     }
-    Ok(snapshot)
+    reader.settings().await;
+    Ok(reader.snapshot())
 }
 
 /// What a server counts of itself, by the API server's proxy.

@@ -11,6 +11,7 @@ use super::table::{Table, Widths};
 use super::{API_VERSION, document};
 use crate::cli::args::{Form, Output};
 use crate::cli::check::is_document;
+use crate::model::dns::changes::News;
 use crate::model::dns::{Cluster, Comparison, DnsHealth, Metrics, Record, Verdict};
 use crate::model::text::clean;
 
@@ -41,11 +42,6 @@ fn live(c: &Comparison) -> String {
         Ok(reply) => cell(Some(&reply.rcode.to_string()), &reply.answers),
         Err(_) => "?".to_owned(),
     }
-}
-
-/// What of a comparison makes it another one.
-pub fn state(c: &Comparison) -> String {
-    format!("{} {} {}", c.verdict, predicted(c), live(c))
 }
 
 fn records(records: &[Record]) -> Value {
@@ -144,32 +140,91 @@ fn sum(all: &[Comparison], took: Duration) -> String {
     format!("{} questions to {servers} in {:.2} s: {}", all.len(), took.as_secs_f64(), counts.join(", "))
 }
 
-/// Prints what changed since the last round of a watch.
+/// Says what a watch watches.
 ///
 /// # Errors
 /// Those of the output.
-pub fn changes(
-    changed: &[Comparison],
-    all: usize,
-    first: bool,
+pub fn watching(all: usize, output: Output, out: &mut impl Write) -> io::Result<()> {
+    if is_document(output.form) || output.form == Form::Name {
+        return Ok(());
+    }
+    writeln!(out, ";; {all} questions; what is not equal, and from now on what changes")
+}
+
+/// How wide a cell of records may be in a watch: one long list must not push all that follows off the screen.
+const LONGEST: usize = 64;
+
+/// The first records of a long cell, and how many more there are.
+fn brief(cell: String) -> String {
+    if cell.len() <= LONGEST {
+        return cell;
+    }
+    let all: Vec<&str> = cell.split(',').collect();
+    let mut shown = all[0].to_owned();
+    let more = all[1..].iter().take_while(|one| {
+        let fits = shown.len() + one.len() < LONGEST;
+        if fits {
+            shown.push(',');
+            shown.push_str(one);
+        }
+        fits
+    });
+    match all.len() - 1 - more.count() {
+        0 => shown,
+        left => format!("{shown} +{left}"),
+    }
+}
+
+/// Columns of a watch, as wide as its words.
+pub fn widths() -> Widths {
+    let (mut table, mut widths) = (Table::default(), Widths::default());
+    table.push(["changed", "unverifiable", "", "AAAA", "", "", ""]);
+    table.lay_out(&mut widths);
+    widths
+}
+
+/// Prints what a watch has to tell: a line each, or in JSON a document each. `headings`: above them.
+///
+/// # Errors
+/// Those of the output.
+pub fn news(
+    all: &[News],
+    headings: bool,
     context: Option<&str>,
     output: Output,
+    widths: &mut Widths,
     out: &mut impl Write,
 ) -> io::Result<()> {
     if is_document(output.form) {
-        for c in changed {
-            document::json_line(&document("CheckList", context, &json!([item(c)])), out)?;
+        for one in all {
+            let mut item = item(&one.now);
+            item["change"] = json!(one.change);
+            item["before"] = json!(one.before);
+            document::json_line(&document("CheckList", context, &json!([item])), out)?;
         }
         return Ok(());
     }
-    if first {
-        let odd = changed.len();
-        writeln!(
-            out,
-            ";; {all} questions, {odd} not equal; asked again every few seconds, changes are told"
-        )?;
+    if output.form == Form::Name {
+        return all.iter().try_for_each(|one| writeln!(out, "{}", clean(&one.now.live.name)));
     }
-    out.write_all(table(changed, first && !output.no_headers && !changed.is_empty()).as_bytes())
+    let mut table = Table::default();
+    if headings && !output.no_headers {
+        table.push(["CHANGE", "VERDICT", "NAME", "TYPE", "PREDICTED", "LIVE", "WHY"]);
+    }
+    for News { change, before, now } in all {
+        let was = before.filter(|before| *before != now.verdict).map(|before| format!("was {before}"));
+        let why: Vec<String> = was.into_iter().chain(now.why.clone()).collect();
+        table.push([
+            change.as_str().to_owned(),
+            now.verdict.to_string(),
+            now.live.name.clone(),
+            now.live.kind.to_string(),
+            brief(predicted(now)),
+            brief(live(now)),
+            why.join("; "),
+        ]);
+    }
+    out.write_all(table.lay_out(widths).as_bytes())
 }
 
 fn per_cent(part: Option<f64>) -> String {
@@ -272,4 +327,19 @@ pub fn health(
         writeln!(out, ";; {}", clean(&line))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_cells_tell_how_much_they_leave_out() {
+        assert_eq!(brief("10.0.0.1,10.0.0.2".to_owned()), "10.0.0.1,10.0.0.2");
+        let many: Vec<String> = (10..30).map(|i| format!("10.244.0.{i}")).collect();
+        let cell = brief(many.join(","));
+        assert!(cell.starts_with("10.244.0.10,10.244.0.11,") && cell.ends_with(" +15"), "{cell}");
+        let long = "x".repeat(100);
+        assert_eq!(brief(long.clone()), long, "one record is never cut");
+    }
 }

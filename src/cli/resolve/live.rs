@@ -21,9 +21,6 @@ use crate::model::Text;
 use crate::model::dns::{self, Code, DnsHealth, LiveFailure, LiveLookup, Mode};
 use crate::runtime::live::{self, LiveDns, Which};
 
-/// So many look-ups of a batch are under way at once. Each asks two questions at a time.
-const PARALLEL: usize = 128;
-
 /// Which servers a command line names.
 pub(in crate::cli) fn which(pod: Option<&str>) -> Which {
     match pod {
@@ -62,16 +59,16 @@ pub(super) async fn run(
     let place = |wanted: &Wanted| place(&facts, &around, wanted, own);
     let mut exit = Exit::Fine;
     if resolve.batch.is_some() {
-        let answers = stream::iter(wanted).map(|wanted| {
+        let answers = stream::iter(wanted).enumerate().map(|(number, wanted)| {
             let (server, found) = (server.clone(), place(wanted));
             async move {
                 match found {
                     Err(failure) => vec![refused(wanted, Mode::Live, &failure)],
-                    Ok(found) => ask(&server, wanted, found.as_ref()).await,
+                    Ok(found) => ask(&server, number, wanted, found.as_ref()).await,
                 }
             }
         });
-        let (mut answers, mut reached) = (std::pin::pin!(answers.buffered(PARALLEL)), false);
+        let (mut answers, mut reached) = (std::pin::pin!(answers.buffered(server.window())), false);
         while let Some(lookups) = answers.next().await {
             for lookup in &lookups {
                 // One name that nobody answers does not make the cluster unreachable; all of them do.
@@ -85,7 +82,7 @@ pub(super) async fn run(
     }
     let mut lookups = Vec::new();
     for wanted in wanted {
-        lookups.extend(ask(&server, wanted, place(wanted)?.as_ref()).await);
+        lookups.extend(ask(&server, 0, wanted, place(wanted)?.as_ref()).await);
     }
     let around = Around { context: facts.context.as_deref(), warnings: &warnings };
     lookup::print(&lookups, resolve.form, resolve.trace, &around, out)?;
@@ -105,9 +102,15 @@ fn place(facts: &Facts, cluster: &dns::Cluster, wanted: &Wanted, own: &str) -> R
     Ok(Some(live::place(cluster, pod)))
 }
 
-async fn ask(server: &LiveDns, wanted: &Wanted, from: Option<&(Place, Option<String>)>) -> Vec<LiveLookup> {
+/// Asks the question of a number in a batch.
+async fn ask(
+    server: &LiveDns,
+    number: usize,
+    wanted: &Wanted,
+    from: Option<&(Place, Option<String>)>,
+) -> Vec<LiveLookup> {
     let place = from.map(|(place, _)| place);
-    let mut lookups = server.lookup(&wanted.question, place, wanted.libc).await;
+    let mut lookups = server.lookup_of(number, &wanted.question, place, wanted.libc).await;
     for lookup in &mut lookups {
         if let Some((_, Some(note))) = from {
             lookup.outcome.caveat = Some(note.clone());

@@ -1,18 +1,16 @@
 //! Everything once, for commands that print and end.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use futures_util::future::join_all;
-use tokio::sync::Semaphore;
-
-use super::PARALLEL_LISTS;
+use crate::cluster::ApiError;
+use crate::cluster::ApiErrorKind;
 use crate::cluster::client::Client;
 use crate::cluster::convert::Converter;
-use crate::cluster::store::{Delta, Object, Store};
+use crate::cluster::reader::Reader;
+use crate::cluster::store::Object;
 use crate::cluster::watch::{Source, Timing, list, path};
-use crate::cluster::{ApiError, ApiErrorKind};
-use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, Text};
+use crate::model::time::Timestamp;
+use crate::model::{ClusterSnapshot, Kind, NamespaceScope};
 
 /// Lists kinds in a scope, once, all at the same time. A kind that may not be listed is a forbidden load in the
 /// snapshot, unless it is Services, without which nothing makes sense. Consistent: what was there before the call is
@@ -25,54 +23,13 @@ pub async fn list_once(
     scope: &NamespaceScope,
     kinds: &[Kind],
 ) -> Result<ClusterSnapshot, ApiError> {
-    let (converter, lists) = (Mutex::new(Converter::new()), Semaphore::new(PARALLEL_LISTS));
-    let sources = sources(scope, kinds);
-    let work = join_all(sources.iter().map(|source| async {
-        let _permit = lists.acquire().await;
-        read(client, &converter, source).await
-    }));
-    let limit = client.target().request_timeout;
-    let results = match limit {
-        Some(limit) => tokio::time::timeout(limit, work)
-            .await
-            .map_err(|_| ApiError::timeout("cannot list the cluster's objects", limit))?,
-        None => work.await,
-    };
-    let mut store = Store::new();
-    for (source, result) in sources.into_iter().zip(results) {
-        let load = match result {
-            Ok(objects) => {
-                store.apply(Delta::Restarted {
-                    kind: source.kind,
-                    namespace: source.namespace.clone(),
-                    objects,
-                });
-                Load::Live
-            }
-            Err(error) => match &error.kind {
-                ApiErrorKind::Forbidden(denied) if source.kind != Kind::Service => {
-                    Load::Forbidden { verb: denied.verb.clone(), message: error.why.as_str().into() }
-                }
-                _ => return Err(error),
-            },
-        };
-        store.set_load(source.kind, source.namespace, load);
+    // No load tells since when: whatever fails is an error here.
+    let mut reader = Reader::new(client, Timestamp::UNIX_EPOCH);
+    reader.list(kinds, scope).await;
+    match reader.failure().or_else(|| reader.refused(Kind::Service)) {
+        Some(error) => Err(error.clone()),
+        None => Ok(reader.snapshot()),
     }
-    Ok(store.snapshot(0))
-}
-
-fn sources(scope: &NamespaceScope, kinds: &[Kind]) -> Vec<Source> {
-    let everywhere = BTreeSet::from([None]);
-    let mut sources = Vec::new();
-    for kind in kinds.iter().collect::<BTreeSet<_>>() {
-        let namespaces: BTreeSet<Option<Text>> = match scope {
-            NamespaceScope::Only(names) if kind.namespaced() => names.iter().cloned().map(Some).collect(),
-            _ => everywhere.clone(),
-        };
-        let all = |namespace| Source { kind: *kind, namespace, name: None, only: None };
-        sources.extend(namespaces.into_iter().map(all));
-    }
-    sources
 }
 
 /// One list, whole. Once more from the start if its pages expire, and in JSON if its protobuf makes no sense.

@@ -80,21 +80,25 @@ fn place(node_known: bool) -> Place {
 #[tokio::test]
 async fn a_search_list_is_walked_as_the_library_does() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
-    let found = resolver.lookup(None, Question::addresses("db"), Some(&place(true)), Libc::Glibc).await;
+    let found =
+        resolver.lookup(Whom::Any(0), Question::addresses("db"), Some(&place(true)), Libc::Glibc).await;
     assert_eq!(found.outcome.addresses, ["10.0.0.7".parse::<IpAddr>().unwrap()]);
     assert_eq!(found.steps.len(), 2, "A and AAAA of the first domain");
     assert_eq!(found.steps[0].search.as_deref(), Some("shop.svc.z"));
     assert_eq!(found.steps[0].server.as_deref(), Some("dns-0:53"));
     // `db.shop` is found by the second domain; `nope` by none, and last as it stands.
-    let found = resolver.lookup(None, Question::addresses("nope"), Some(&place(true)), Libc::Glibc).await;
+    let found =
+        resolver.lookup(Whom::Any(0), Question::addresses("nope"), Some(&place(true)), Libc::Glibc).await;
     let names: Vec<&str> = found.steps.iter().step_by(2).map(|s| &*s.name).collect();
     assert_eq!(names, ["nope.shop.svc.z.", "nope.svc.z.", "nope.z.", "nope."]);
     assert_eq!(found.outcome.error.as_deref(), Some("Name or service not known"));
     assert_eq!(found.outcome.rcode.unwrap().to_string(), "NXDOMAIN");
     // The name of a namespace is an empty answer: musl stops there.
-    let stopped = resolver.lookup(None, Question::addresses("shop"), Some(&place(true)), Libc::Musl).await;
+    let stopped =
+        resolver.lookup(Whom::Any(0), Question::addresses("shop"), Some(&place(true)), Libc::Musl).await;
     assert_eq!((stopped.steps.len(), stopped.outcome.error.as_deref()), (4, Some("Name does not resolve")));
-    let failed = resolver.lookup(None, Question::addresses("broken"), Some(&place(true)), Libc::Musl).await;
+    let failed =
+        resolver.lookup(Whom::Any(0), Question::addresses("broken"), Some(&place(true)), Libc::Musl).await;
     assert_eq!((failed.steps.len(), failed.outcome.error.as_deref()), (2, Some("Try again")));
 }
 
@@ -102,7 +106,8 @@ async fn a_search_list_is_walked_as_the_library_does() {
 async fn addresses_and_the_hosts_file_need_no_server() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     for name in ["web-0", "fd00::1"] {
-        let found = resolver.lookup(None, Question::addresses(name), Some(&place(true)), Libc::Glibc).await;
+        let found =
+            resolver.lookup(Whom::Any(0), Question::addresses(name), Some(&place(true)), Libc::Glibc).await;
         assert_eq!((found.outcome.addresses.len(), found.steps.len()), (1, 0), "{name}");
     }
     assert_eq!(resolver.connect().opened.load(Ordering::Relaxed), 0);
@@ -112,7 +117,8 @@ async fn addresses_and_the_hosts_file_need_no_server() {
 async fn what_the_node_adds_is_said_to_be_unknown() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     for (name, said) in [("nope", true), ("db.shop.svc.z", true), ("db", false)] {
-        let found = resolver.lookup(None, Question::addresses(name), Some(&place(false)), Libc::Glibc).await;
+        let found =
+            resolver.lookup(Whom::Any(0), Question::addresses(name), Some(&place(false)), Libc::Glibc).await;
         let caveat = found.outcome.caveat.unwrap_or_default();
         assert_eq!(caveat.contains("node's own search domains"), said, "{name}: {caveat}");
     }
@@ -123,7 +129,7 @@ async fn a_lost_stream_is_opened_again_without_a_word() {
     let servers = Servers { lives: 1, ..Servers::of(vec![Some(shop)]) };
     let resolver = resolver(servers);
     for _ in 0..3 {
-        let step = resolver.ask("db.shop.svc.z", RecordType::A).await;
+        let step = resolver.ask(Whom::Any(0), "db.shop.svc.z", RecordType::A).await;
         assert_eq!(step.reply.unwrap().answers[0].data, "10.0.0.7");
     }
     assert!(resolver.connect().opened.load(Ordering::Relaxed) >= 3);
@@ -132,11 +138,11 @@ async fn a_lost_stream_is_opened_again_without_a_word() {
 #[tokio::test]
 async fn where_one_server_is_gone_the_next_is_asked_and_named() {
     let both = resolver(Servers::of(vec![None, Some(shop)]));
-    let step = both.ask("db.shop.svc.z.", RecordType::A).await;
+    let step = both.ask(Whom::Any(0), "db.shop.svc.z.", RecordType::A).await;
     assert_eq!(step.server.as_deref(), Some("dns-1:53"));
     assert!(step.reply.is_ok());
     let none = resolver(Servers::of(vec![None]));
-    let found = none.lookup(None, Question::addresses("db."), None, Libc::Glibc).await;
+    let found = none.lookup(Whom::Any(0), Question::addresses("db."), None, Libc::Glibc).await;
     assert_eq!(found.outcome.rcode, None);
     assert_eq!(found.outcome.error.as_deref(), Some("the pod is gone"));
 }
@@ -155,7 +161,7 @@ async fn many_questions_share_one_connection_and_keep_their_order() {
     let resolver = Arc::new(resolver(Servers::of(vec![Some(shop)])));
     let questions =
         (0..500).map(|i| (if i % 2 == 0 { "db.shop.svc.z." } else { "x." }.to_owned(), RecordType::A));
-    let steps: Vec<LiveStep> = resolver.clone().ask_all(None, questions).collect().await;
+    let steps: Vec<LiveStep> = resolver.clone().ask_all(questions).collect().await;
     let even =
         |(i, s): (usize, &LiveStep)| s.reply.as_ref().unwrap().answers.len() == usize::from(i % 2 == 0);
     assert!(steps.len() == 500 && steps.iter().enumerate().all(even));
@@ -163,9 +169,24 @@ async fn many_questions_share_one_connection_and_keep_their_order() {
 }
 
 #[tokio::test]
+async fn servers_share_a_batch_and_each_answer_names_its_own() {
+    let resolver = Arc::new(resolver(Servers::of(vec![Some(shop), None, Some(shop)])));
+    let questions = (0..ALONE + 300).map(|_| ("db.shop.svc.z.".to_owned(), RecordType::A));
+    let steps: Vec<LiveStep> = resolver.clone().ask_all(questions).collect().await;
+    let by = |server: &str| steps.iter().filter(|s| s.server.as_deref() == Some(server)).count();
+    assert!(steps.iter().all(|s| s.reply.is_ok()));
+    let counts = (by("dns-0:53"), by("dns-1:53"), by("dns-2:53"));
+    assert_eq!(counts, (ALONE + 100, 0, 200), "the next one steps in");
+    assert!(
+        steps[..ALONE].iter().all(|s| s.server.as_deref() == Some("dns-0:53")),
+        "a small batch has one way"
+    );
+}
+
+#[tokio::test]
 async fn names_that_can_not_be_asked_are_told() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
-    let step = resolver.ask("a..b", RecordType::A).await;
+    let step = resolver.ask(Whom::Any(0), "a..b", RecordType::A).await;
     assert!(matches!(step.reply, Err(LiveFailure::NotAsked(why)) if why.contains("empty label")));
     assert_eq!(resolver.connect().opened.load(Ordering::Relaxed), 0);
 }
@@ -174,8 +195,8 @@ async fn names_that_can_not_be_asked_are_told() {
 async fn records_are_searched_by_glibc_and_not_by_musl() {
     let resolver = resolver(Servers::of(vec![Some(shop)]));
     let srv = || Question::of("db", RecordType::SRV);
-    let glibc = resolver.lookup(None, srv(), Some(&place(true)), Libc::Glibc).await;
+    let glibc = resolver.lookup(Whom::Any(0), srv(), Some(&place(true)), Libc::Glibc).await;
     assert_eq!(glibc.steps[0].name, "db.shop.svc.z.");
-    let musl = resolver.lookup(None, srv(), Some(&place(true)), Libc::Musl).await;
+    let musl = resolver.lookup(Whom::Any(0), srv(), Some(&place(true)), Libc::Musl).await;
     assert_eq!(musl.steps.iter().map(|s| &*s.name).collect::<Vec<_>>(), ["db."]);
 }

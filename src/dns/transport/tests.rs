@@ -315,3 +315,22 @@ async fn pipelining_in_numbers() {
     drop(connection);
     server.await.unwrap();
 }
+
+#[tokio::test]
+async fn bytes_behind_a_message_do_not_reach_the_next_one() {
+    let (connection, mut far) = pair();
+    let server = async {
+        for last in [1, 2] {
+            let message = answer(&question(&mut far).await, last);
+            // The length says more than the message has.
+            far.write_all(&framed(&[&message[..], &[0xff; 5]].concat())).await.unwrap();
+        }
+    };
+    let ask = async {
+        let first = connection.ask(asked("a."), SOON).await;
+        (first, connection.ask(asked("b."), SOON).await)
+    };
+    let ((first, second), ()) = tokio::join!(ask, server);
+    assert_eq!((data(first), data(second)), ("10.0.0.1".to_owned(), "10.0.0.2".to_owned()));
+    assert_eq!(connection.ended(), None);
+}

@@ -92,7 +92,7 @@ pub struct Comparison {
 type Key = (String, RecordType, String);
 
 /// Records without what may differ: order, letter case, TTL, and the serial of an SOA.
-fn keys(records: &[Record]) -> BTreeSet<Key> {
+pub(super) fn keys(records: &[Record]) -> BTreeSet<Key> {
     let data = |r: &Record| match r.kind {
         RecordType::SOA => String::new(),
         // A weight that changes with the number of endpoints is told by the endpoints.

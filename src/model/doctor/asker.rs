@@ -34,7 +34,7 @@ fn of_image(image: &str) -> Option<Libc> {
 }
 
 /// The last part of an image's path, and its tag.
-fn name_and_tag(image: &str) -> (&str, &str) {
+pub(super) fn name_and_tag(image: &str) -> (&str, &str) {
     let image = image.split('@').next().unwrap_or_default();
     let last = image.rsplit('/').next().unwrap_or_default();
     last.split_once(':').unwrap_or((last, ""))

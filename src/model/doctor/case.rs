@@ -225,6 +225,7 @@ impl<'a> Case<'a> {
             self.check_way(pod, &walked);
         }
         self.hint_at_tools(pod, libc);
+        self.check_size(pod, &walked);
         let dead = |rank: Rank| matches!(rank, Rank::ServerDown | Rank::Way);
         let broken = self.blockers.iter().any(|(rank, _)| dead(*rank));
         let resolves = match &walked.end {

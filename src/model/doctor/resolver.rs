@@ -1,10 +1,10 @@
 //! The asking pod's own settings: whether it asks the cluster's DNS server at all, and what of them is cut off.
 
-use super::asker::{Walked, busybox_image};
+use super::asker::{Walked, busybox_image, name_and_tag};
 use super::case::{Case, Rank, a_finding};
 use super::reading::{Form, Reading};
 use super::{Asker, Outcome};
-use crate::model::dns::Libc;
+use crate::model::dns::{Answer, Libc, Record, RecordType};
 use crate::model::{Finding, Kind, Pod, Severity};
 
 /// kubelet dns.go: more are cut off.
@@ -125,11 +125,69 @@ impl Case<'_> {
         }
     }
 
+    /// An answer that is too long for a datagram: musl before 1.2.4 knows no TCP, and takes what fitted, without a
+    /// word (musl's release notes; Alpine has 1.2.4 since 3.18).
+    pub(super) fn check_size(&mut self, pod: &Pod, walked: &Walked) {
+        let Some(last) = walked.candidates.last().filter(|_| walked.libc == Libc::Musl) else { return };
+        let age = musl_age(pod);
+        let Some((kind, answer)) = last.answers.iter().find(|(_, a)| size(&last.name, a) > DATAGRAM) else {
+            return;
+        };
+        if age == Some(Age::New) {
+            return;
+        }
+        let room = DATAGRAM.saturating_sub(size(&last.name, &Answer::default()));
+        let each = (size(&last.name, answer) - size(&last.name, &Answer::default())) / answer.answers.len();
+        let (fit, all) = (room / each, answer.answers.len());
+        let who = if age == Some(Age::Old) { "its musl" } else { "musl before 1.2.4 (Alpine before 3.18)" };
+        let message = format!("{who} sees {fit} of the {all} {kind} records of {}", last.name);
+        let severity = if age == Some(Age::Old) { Severity::Warning } else { Severity::Info };
+        let finding = a_finding("answer-cut-by-musl", severity, (Kind::Pod, pod.key.clone()), message);
+        self.notes.push(Finding {
+            evidence: vec![format!(
+                "the answer takes {} bytes; without TCP {DATAGRAM} arrive",
+                size(&last.name, answer)
+            )],
+            advice: "build the image on Alpine 3.18 or newer, or on another base".to_owned(),
+            ..finding
+        });
+    }
+
     /// Whether a name has so many dots that musl asks it as it stands.
     pub(super) fn dots_suffice(&self, name: &str, pod: &Pod) -> bool {
         let dots = name.bytes().filter(|b| *b == b'.').count();
         self.cluster.resolv_conf(pod).ndots().is_some_and(|n| dots >= n)
     }
+}
+
+/// What arrives by UDP from a server that was not told of more (RFC 1035 section 4.2.1).
+const DATAGRAM: usize = 512;
+
+/// How long a reply is, in bytes: CoreDNS writes owners short where they would not fit otherwise.
+fn size(name: &str, answer: &Answer) -> usize {
+    let data = |r: &Record| match r.kind {
+        RecordType::A => 4,
+        RecordType::AAAA => 16,
+        _ => r.data.len() + 1,
+    };
+    12 + name.len() + 1 + 4 + answer.answers.iter().map(|r| 12 + data(r)).sum::<usize>()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// Before 1.2.4.
+    Old,
+    New,
+}
+
+/// How old the musl of a pod's image is, where its tag says which Alpine it is built on.
+fn musl_age(pod: &Pod) -> Option<Age> {
+    let (_, image) = super::libc_of(pod)?;
+    let (name, tag) = name_and_tag(&image);
+    let behind = if name == "alpine" { tag } else { tag.split("alpine").nth(1)? };
+    let mut numbers = behind.split(['.', '-', '_']).map_while(|n| n.parse::<u32>().ok());
+    let version = (numbers.next()?, numbers.next()?);
+    Some(if version < (3, 18) { Age::Old } else { Age::New })
 }
 
 fn servers(walked: &Walked) -> String {

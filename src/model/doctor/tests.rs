@@ -434,3 +434,5 @@ fn questions_for_the_server() {
         ]
     );
 }
+
+mod more;

@@ -16,12 +16,9 @@ use crate::cluster::ApiError;
 use crate::cluster::client::Client;
 use crate::dns::resolver::Limits;
 use crate::model::dns::{self, DnsHealth, Libc, LiveFailure, LiveLookup, Question};
-use crate::model::{ObjectKey, Text};
+use crate::model::{ClusterSnapshot, ObjectKey, Text};
 use crate::runtime::examine::{Place, Wanted, examine};
 use crate::runtime::live::{self, LiveDns, Which};
-
-/// So many questions are under way at once.
-const WINDOW: usize = 100;
 
 /// The way to the servers, opened with the first question.
 #[derive(Debug, Default)]
@@ -36,7 +33,7 @@ struct Kept {
     cluster: Arc<dns::Cluster>,
     /// Namespaces whose pods it knows, besides kube-system.
     namespaces: BTreeSet<Text>,
-    pods: Arc<crate::model::ClusterSnapshot>,
+    pods: Arc<ClusterSnapshot>,
 }
 
 impl Names {
@@ -76,8 +73,14 @@ pub(super) async fn metrics(client: Client, epoch: u64) -> Message {
     Message::DnsMetrics { epoch, metrics }
 }
 
-/// Finds out everything that may stand between a name and its answer.
-pub(super) async fn diagnose(client: Client, id: Id, name: String, from: ExamineFrom) -> Message {
+/// Finds out everything that may stand between a name and its answer. What the watches know is not read again.
+pub(super) async fn diagnose(
+    client: Client,
+    known: Arc<ClusterSnapshot>,
+    id: Id,
+    name: String,
+    from: ExamineFrom,
+) -> Message {
     let from = match from {
         ExamineFrom::Laptop => Place::Laptop,
         ExamineFrom::Namespace(namespace) => Place::Namespace(namespace),
@@ -85,7 +88,7 @@ pub(super) async fn diagnose(client: Client, id: Id, name: String, from: Examine
     };
     let own = client.target().namespace.as_str().into();
     let wanted = Wanted { name, kind: None, from, libc: None, own, ask: true };
-    let result = examine(&client, &wanted, jiff::Timestamp::now()).await.map_err(api_problem);
+    let result = examine(&client, &wanted, Some(&known), jiff::Timestamp::now()).await.map_err(api_problem);
     Message::Examined { id, result: Box::new(result) }
 }
 
@@ -131,10 +134,10 @@ async fn attempt(
         }
     };
     let (live, libc) = (&kept.live, asked.libc);
-    let ask = |question: &Question| {
+    let ask = |(number, question): (usize, &Question)| {
         let (question, place) = (question.clone(), &place);
         async move {
-            let found = live.lookup(&question, place.as_ref().map(|(place, _)| place), libc).await;
+            let found = live.lookup_of(number, &question, place.as_ref().map(|(place, _)| place), libc).await;
             found.into_iter().next().map(|mut lookup| {
                 if let Some((_, Some(note))) = place {
                     lookup.outcome.caveat = Some(note.clone());
@@ -144,6 +147,6 @@ async fn attempt(
         }
     };
     let answers: Vec<Option<LiveLookup>> =
-        stream::iter(asked.questions.iter().map(ask)).buffered(WINDOW).collect().await;
+        stream::iter(asked.questions.iter().enumerate().map(ask)).buffered(live.window()).collect().await;
     Ok(answers.into_iter().flatten().collect())
 }
