@@ -212,10 +212,11 @@ fn evil_text_in_every_field_goes_through_every_command() {
 fn evil_sizes_and_numbers_go_through_every_command() {
     let home = Home::new();
     let long = "x".repeat(64 * 1024);
-    let mut items = objects_with(&long, "shop");
-    // More ports than any real Service has.
+    let long_names = home.file("long.json", &list(&objects_with(&long, "shop")));
+    // More ports than any real Service has; each is a line of each container, so they stay apart from the long names.
     let ports: Vec<Value> =
         (0..2_000).map(|n| json!({"name": format!("p{n}"), "port": n * 40, "targetPort": -n})).collect();
+    let mut items = objects_with("plain", "shop");
     items.push(json!({"kind": "Service", "metadata": meta("shop", "ports"), "spec": {
         "clusterIP": "10.96.0.11", "ports": ports}}));
     // A name that is another's, in a circle and in itself.
@@ -223,15 +224,17 @@ fn evil_sizes_and_numbers_go_through_every_command() {
         items.push(json!({"kind": "Service", "metadata": meta("shop", name), "spec": {
             "type": "ExternalName", "externalName": format!("{other}.shop.svc.cluster.local")}}));
     }
-    let file = home.file("big.json", &list(&items));
-    for command in ["services", "endpoints", "dns", "resolvconf", "env"] {
-        for form in ["table", "json"] {
-            home.run(&file, &[command, "-A", "-o", form]);
+    let many = home.file("many.json", &list(&items));
+    for file in [&long_names, &many] {
+        for command in ["services", "endpoints", "dns", "resolvconf", "env"] {
+            for form in ["table", "json"] {
+                home.run(file, &[command, "-A", "-o", form]);
+            }
         }
     }
     for name in ["loop-0.shop", "self.shop", "ports.shop"] {
-        home.run(&file, &["resolve", "--predict", name]);
-        home.run(&file, &["doctor", "--no-live", "--from", "shop/good", name]);
+        home.run(&many, &["resolve", "--predict", name]);
+        home.run(&many, &["doctor", "--no-live", "--from", "shop/good", name]);
     }
 }
 
