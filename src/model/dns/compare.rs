@@ -215,11 +215,10 @@ impl Cluster {
     fn namespace_of(&self, name: &str) -> Option<String> {
         let name = Name::parse(name).ok()?;
         let mut zones = self.server().kubernetes().filter_map(super::Kubernetes::primary_zone);
-        let namespace = zones.find_map(|zone| match *name.below(zone)?.as_slice() {
+        zones.find_map(|zone| match *name.below(zone)?.as_slice() {
             [.., _, namespace, "svc"] => Some(namespace.to_owned()),
             _ => None,
-        });
-        namespace
+        })
     }
 
     /// Whether a name is of a namespace whose Services and endpoints are all known.
