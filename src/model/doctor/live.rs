@@ -68,6 +68,15 @@ impl Case<'_> {
         };
         let mut lines = Vec::new();
         let mut differing: Option<Finding> = None;
+        // One server that said everything is told of once.
+        let one = replies.first().filter(|first| {
+            replies.len() > 1 && replies.iter().all(|r| r.result.is_ok() && r.server == first.server)
+        });
+        if let Some(first) = one {
+            let slowest = replies.iter().map(|r| r.millis).max().unwrap_or_default();
+            let questions = replies.len();
+            lines.push(format!("{} answered {questions} questions, each within {slowest} ms", first.server));
+        }
         for reply in replies {
             let predicted = self.cluster.answer(&reply.name, reply.kind);
             match &reply.result {
@@ -76,14 +85,11 @@ impl Case<'_> {
                 Ok(answer) => {
                     let same = agrees(&predicted, answer);
                     let sign = if same { "" } else { ", which is not what the API's objects say" };
-                    lines.push(format!(
-                        "{} {}: {} ({}, {} ms){sign}",
-                        reply.name,
-                        reply.kind,
-                        said(answer),
-                        reply.server,
-                        reply.millis
-                    ));
+                    let by = match one {
+                        Some(_) => String::new(),
+                        None => format!(" ({}, {} ms)", reply.server, reply.millis),
+                    };
+                    lines.push(format!("{} {}: {}{by}{sign}", reply.name, reply.kind, said(answer)));
                     if !same && differing.is_none() {
                         differing = Some(self.difference(reply, answer, &predicted, meant));
                     }
