@@ -250,6 +250,7 @@ impl App {
             }] += 1;
         }
         let text = match counts {
+            [1, 0, 0] => "the cluster's DNS answers as predicted: 1 record equal".to_owned(),
             [equal, 0, 0] => format!("the cluster's DNS answers as predicted: {equal} records equal"),
             [equal, different, 0] => format!("{equal} records equal, {different} different"),
             [equal, different, open] => {

@@ -185,6 +185,7 @@ impl Work<'_> {
         report::print(&all, facts.context.as_deref(), took, self.check.output, out)?;
         out.flush()?;
         // A name that is mistyped must not pass as one that is fine.
+        let facts = Facts { scope: self.scope.clone(), ..facts };
         let missing = List::Dns.tell_missing(&facts, self.query);
         Ok(match exit(&all, &facts) {
             Exit::Fine if missing => Exit::Problems,
@@ -200,6 +201,7 @@ impl Work<'_> {
             tell(&mut io::stderr(), "warning", warning);
         }
         // What is named may come to be later: that is what one waits for.
+        facts.scope = self.scope.clone();
         List::Dns.tell_missing(&facts, self.query);
         let (mut server, mut health) = self.server(&facts).await?;
         let mut cluster = dns::Cluster::new(&facts.snapshot);
