@@ -7,6 +7,7 @@ pub mod access;
 pub mod args;
 mod ask;
 pub mod check;
+mod crash;
 mod doctor;
 pub mod environment;
 pub mod explore;

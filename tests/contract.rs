@@ -4,7 +4,8 @@
 //!
 //! Raw answers are compared with those that a real API server gave (`tests/contract/answers`); with
 //! `KDISCO_CONTRACT_UPDATE=1` and a real cluster they are written anew. `KDISCO_CONTRACT_IMAGE` names an image with a
-//! shell and busybox' nc and httpd (default `busybox:1.37`).
+//! shell and busybox' nc and httpd (default `busybox:1.37`); `KDISCO_CONTRACT_FORGET` is a command after which the API
+//! server knows no revision from before (without one, what is done about that is seen at the demo alone).
 
 #[path = "contract/answers.rs"]
 mod answers;

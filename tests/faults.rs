@@ -10,12 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use faulty::{Faulty, Way};
+use kdisco::app::{App, Identity, Message};
 use kdisco::cluster::client::{Client, Terminal};
 use kdisco::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
 use kdisco::cluster::session::{Connection, Start, list_once};
 use kdisco::cluster::watch::Timing;
+use kdisco::config::{Keymap, Theme};
 use kdisco::demo::{self, Demo, Failure, Scope};
+use kdisco::model::time::Timestamp;
 use kdisco::model::{ClusterSnapshot, Kind, Load, NamespaceScope};
+use kdisco::ui::{Look, view};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const BACKOFF: Duration = Duration::from_millis(20);
@@ -66,7 +72,7 @@ impl World {
             epoch: 1,
             scope: NamespaceScope::All,
             known: BTreeSet::new(),
-            clock: || jiff::Timestamp::UNIX_EPOCH,
+            clock: || Timestamp::UNIX_EPOCH,
             timing,
         };
         let connection = Connection::start(client(&relay.url), start);
@@ -80,15 +86,24 @@ impl World {
     /// Waits until what is shown is what is there, and said to be so.
     async fn is_true(&self, when: &str) {
         let truth = self.truth().await;
-        self.until(when, |snapshot| live(snapshot) && picture(snapshot) == truth).await;
+        let snapshot = self.until(when, |snapshot| live(snapshot) && picture(snapshot) == truth).await;
+        let (screen, count) = (screen(&snapshot), counted(&snapshot));
+        let row = row(&screen, "my-app");
+        assert!(top(&screen).contains(" live") && row.contains(&count), "{when}: {screen}");
+        assert!(!row.contains(&format!("{count}~")), "{when}: {screen}");
     }
 
-    async fn until(&self, what: &str, wanted: impl FnMut(&Arc<ClusterSnapshot>) -> bool) {
+    async fn until(
+        &self,
+        what: &str,
+        wanted: impl FnMut(&Arc<ClusterSnapshot>) -> bool,
+    ) -> Arc<ClusterSnapshot> {
         let mut snapshots = self.connection.snapshots();
-        if tokio::time::timeout(PATIENCE, snapshots.wait_for(wanted)).await.is_err() {
-            let snapshot = self.connection.snapshots().borrow().clone();
-            panic!("{what}: it did not come to that; {:?}\n{:#?}", snapshot.loads, picture(&snapshot));
+        if let Ok(seen) = tokio::time::timeout(PATIENCE, snapshots.wait_for(wanted)).await {
+            return seen.unwrap().clone();
         }
+        let snapshot = self.connection.snapshots().borrow().clone();
+        panic!("{what}: it did not come to that; {:?}\n{:#?}", snapshot.loads, picture(&snapshot));
     }
 
     /// Pods come and go, and slices with them.
@@ -135,6 +150,58 @@ fn all_doubtful(snapshot: &ClusterSnapshot) -> bool {
     loads(snapshot).iter().all(|l| matches!(l, Load::Stale { .. } | Load::Failed { .. }))
 }
 
+/// The screen that the explorer makes of it.
+fn screen(snapshot: &Arc<ClusterSnapshot>) -> String {
+    let mut app = App::start(Timestamp::UNIX_EPOCH).0;
+    let identity = Identity { context: "demo".into(), ..Identity::default() };
+    app.update(Message::Connected { epoch: 1, identity, scope: NamespaceScope::All });
+    app.update(Message::Snapshot(snapshot.clone()));
+    let (area, look) = (Rect::new(0, 0, 160, 40), Look::new(Theme::default(), false, Keymap::default()));
+    for _ in 0..4 {
+        let mut buffer = Buffer::empty(area);
+        let drawn = view(&app, &look, area, &mut buffer);
+        if drawn.viewport == app.layout.viewport {
+            let line = |y| (0..area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+            return (0..area.height).map(line).collect::<Vec<_>>().join("\n");
+        }
+        app.update(Message::Viewport(drawn.viewport));
+    }
+    panic!("what a frame has room for never settles");
+}
+
+fn top(screen: &str) -> &str {
+    screen.lines().next().unwrap_or("")
+}
+
+fn row<'a>(screen: &'a str, name: &str) -> &'a str {
+    screen.lines().find(|line| line.contains(name)).unwrap_or("")
+}
+
+/// How many endpoints of `my-app` are ready, as its row says it.
+fn counted(snapshot: &ClusterSnapshot) -> String {
+    let facts = snapshot.services.iter().find(|facts| &*facts.key().name == "my-app").expect("my-app");
+    format!(" {}/{}", facts.ready, facts.total)
+}
+
+/// The picture is old, and each of its parts says so: the badge with the reason, and the counts behind Services.
+fn says_that_it_is_old(snapshot: &Arc<ClusterSnapshot>, when: &str) {
+    let screen = screen(snapshot);
+    let badge = top(&screen).split_once("stale for 0s: ").map_or("", |(_, why)| why.trim());
+    assert!(!badge.is_empty(), "{when}: {screen}");
+    let why = loads(snapshot).into_iter().find_map(|load| match load {
+        Load::Stale { why, .. } => Some(why.to_string()),
+        _ => None,
+    });
+    let why = why.unwrap();
+    assert!(why.starts_with(badge.trim_end_matches('…')), "{when}: {why} is not what is said: {screen}");
+    let slices_are_old =
+        snapshot.loads.iter().any(|l| l.kind == Kind::EndpointSlice && matches!(l.load, Load::Stale { .. }));
+    assert!(
+        !slices_are_old || row(&screen, "my-app").contains(&format!("{}~", counted(snapshot))),
+        "{when}: {screen}"
+    );
+}
+
 /// The fault is lasting: it must be said, and after it all is true.
 async fn survives(way: Way) {
     let world = World::start(timing()).await;
@@ -144,7 +211,8 @@ async fn survives(way: Way) {
     world.is_true("by watching").await;
     world.relay.set(way);
     world.churn();
-    world.until("it is said that all of the picture may be old", |s| all_doubtful(s)).await;
+    let old = world.until("it is said that all of the picture may be old", |s| all_doubtful(s)).await;
+    says_that_it_is_old(&old, &format!("{way:?}"));
     // Nothing that was known is forgotten meanwhile.
     assert!(!world.connection.snapshots().borrow().services.is_empty());
     world.relay.set(Way::Clear);
@@ -238,7 +306,8 @@ async fn refused_with(failure: Failure, everything: bool) {
     world.relay.cut();
     world.churn();
     if everything {
-        world.until("it is said", |s| doubtful(s)).await;
+        let old = world.until("it is said", |s| doubtful(s)).await;
+        says_that_it_is_old(&old, &format!("{failure:?}"));
     }
     world.demo.faults().clear();
     world.churn();

@@ -354,7 +354,7 @@ async fn live_dns_is_right_or_says_that_it_is_not_and_comes_back() {
             assert!(right(&step), "{way:?}: {step:?}");
         }
     }
-    for way in [Way::Reset(3), Way::Truncated(3), Way::Gone] {
+    for way in [Way::Reset(3), Way::Truncated(3), Way::Corrupted(3), Way::Gone] {
         relay.set(way);
         let before = relay.attempts();
         for _ in 0..5 {
@@ -366,6 +366,99 @@ async fn live_dns_is_right_or_says_that_it_is_not_and_comes_back() {
         relay.set(Way::Clear);
         let good = async { while !right(&ask().await) {} };
         assert!(timeout(PATIENCE, good).await.is_ok(), "after {way:?}: {:?}", ask().await);
+    }
+}
+
+/// The API server lets nobody through to the DNS servers: which answer it gave is the answer's reason, it is not
+/// stormed, and afterwards there are answers again.
+#[tokio::test]
+async fn live_dns_tells_what_the_api_server_says() {
+    let demo = demo().await;
+    let relay = Faulty::before(address(&demo)).await;
+    let client = client(&relay.url);
+    let surroundings = surroundings(&client, &[]).await.unwrap();
+    let health = DnsHealth::of(&surroundings, &Cluster::new(&surroundings));
+    let limits =
+        Limits { question: Duration::from_secs(2), open: Duration::from_secs(2), ..Limits::default() };
+    let name = "my-app.default.svc.cluster.local";
+    for (failure, words) in told_by_servers() {
+        let dns = LiveDns::open(&client, &health, &Which::Best, limits).await.unwrap();
+        let ask = async || dns.ask(name, RecordType::A).await.remove(0).reply;
+        assert_eq!(ask().await.unwrap().answers[0].data, "10.96.14.2");
+        demo.faults().always(portforward(), failure.clone());
+        relay.cut();
+        relay.take_requests();
+        for _ in 0..5 {
+            let why = timeout(TRY, ask()).await.expect("it ends in time").unwrap_err().to_string();
+            assert!(why.contains(words), "{failure:?}: {why}");
+        }
+        let asked: usize = relay.take_requests().values().sum();
+        assert!(asked <= 5 * 4, "{failure:?}: {asked} requests");
+        // Opened anew it says the same.
+        let why = LiveDns::open(&client, &health, &Which::Best, limits).await.unwrap_err().to_string();
+        assert!(why.contains(words), "{failure:?}: {why}");
+        demo.faults().clear();
+        let good = async { while ask().await.is_err() {} };
+        assert!(timeout(PATIENCE, good).await.is_ok(), "after {failure:?}: {:?}", ask().await);
+    }
+}
+
+fn portforward() -> Scope {
+    Scope { resource: Some("pods/portforward".into()), ..Scope::default() }
+}
+
+/// Faults that an API server tells, and what has to be found in what a person reads.
+fn told_by_servers() -> [(Failure, &'static str); 3] {
+    [
+        (Failure::InternalError, "Internal error occurred"),
+        (Failure::Unavailable, "apiserver not ready"),
+        (Failure::TooManyRequests(1), "too many requests"),
+    ]
+}
+
+/// A page over a connection that stays.
+async fn kept_page(stream: &mut TcpStream) -> std::io::Result<String> {
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await?;
+    let (mut page, mut buffer) = (Vec::new(), [0; 4096]);
+    while !page.windows(11).any(|some| some == b"my-app pod ") || !page.ends_with(b"\n") {
+        match stream.read(&mut buffer).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => page.extend_from_slice(&buffer[..n]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// A server that refuses new ways to its pods leaves those alone that there are; who needs a new one is told why by
+/// the forward, and is carried when the server has recovered.
+#[tokio::test]
+async fn a_forward_that_lives_goes_on_while_the_server_refuses_and_a_new_one_is_told_why() {
+    for (failure, words) in told_by_servers() {
+        let world = World::start(tuning()).await;
+        let mut living = TcpStream::connect(world.local).await.unwrap();
+        assert!(kept_page(&mut living).await.unwrap().starts_with("HTTP/1.1 200"));
+        world.demo.faults().always(portforward(), failure.clone());
+        for _ in 0..3 {
+            let page = timeout(TRY, kept_page(&mut living)).await.expect("it goes on").unwrap();
+            assert!(page.starts_with("HTTP/1.1 200"), "{failure:?}: {page}");
+        }
+        // With the ways that there are gone, a new one is needed, and refused.
+        world.relay.cut();
+        assert!(timeout(TRY, kept_page(&mut living)).await.expect("it ends").is_err());
+        let mut status = world.status.clone();
+        let waiting = world.is_right_in_time();
+        let told = async {
+            let said = |s: &ForwardStatus| {
+                let why = s.state.why().unwrap_or_default();
+                matches!(s.state, ForwardState::Degraded { .. }) && why.contains(words)
+            };
+            let seen = timeout(PATIENCE, status.wait_for(said)).await.is_ok();
+            assert!(seen, "{failure:?}: {:#?}", *world.status.borrow());
+            world.demo.faults().clear();
+        };
+        let (good, ()) = tokio::join!(waiting, told);
+        assert!(good, "what waited is carried after {failure:?}: {:#?}", world.status.borrow());
+        world.recovers(&format!("after {failure:?}")).await;
     }
 }
 

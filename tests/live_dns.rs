@@ -165,6 +165,9 @@ async fn a_missing_right_is_named_and_others_are_not_guessed() {
     let cluster = Cluster::new(&world(&admin).await);
     let health = DnsHealth::of(&surroundings(&admin, &[]).await.unwrap(), &cluster);
     demo.faults().always(Scope::of("create", "pods/portforward"), Failure::Forbidden);
+    let live = LiveDns::open(&admin, &health, &Which::Best, Limits::default()).await;
+    assert!(live.is_ok(), "get is enough for a WebSocket: {live:?}");
+    demo.faults().always(Scope::of("get", "pods/portforward"), Failure::Forbidden);
     let error = LiveDns::open(&admin, &health, &Which::Best, Limits::default()).await.unwrap_err();
     assert!(matches!(error.kind, ApiErrorKind::Forbidden(_)));
     assert!(error.why.contains("create pods/portforward in kube-system"), "{error}");

@@ -134,4 +134,59 @@ mod on_a_terminal {
         let mut terminal = Terminal::start(command, 120, 36);
         terminal.expect("why", |s| s.contains("is not installed"));
     }
+    /// The address that a browser is started with, on a machine where `xdg-open` is a program of ours.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_forward_is_opened_in_the_browser() {
+        use std::io::{Read as _, Write as _};
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        // The program says what it was asked for to whoever reads the pipe.
+        let (pipe, browser) = (folder.path().join("pipe"), folder.path().join("xdg-open"));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+        assert!(made.success());
+        let script = format!("#!/bin/sh\nprintf '%s' \"$*\" > '{}'\n", pipe.display());
+        std::fs::write(&browser, script).expect("a browser");
+        std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).expect("it may run");
+        let (opened, asked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || opened.send(std::fs::read_to_string(pipe)));
+
+        let mut command = kdisco(&["--demo"]);
+        command.env("PATH", folder.path());
+        let mut terminal = Terminal::start(command, 140, 40);
+        terminal.expect("Services", |s| s.contains("my-app") && s.contains("3/3"));
+        terminal.send("/my-app\ro");
+        terminal.expect("that there is nothing to open yet", |s| s.contains("start a forward first"));
+        terminal.send("f");
+        terminal.expect("the forward", |s| s.contains("127.0.0.1:"));
+        terminal.send("o");
+        terminal.expect("what is opened", |s| s.contains("opening http://127.0.0.1:"));
+        let url = asked.recv_timeout(std::time::Duration::from_secs(60)).expect("the browser is started");
+        let url = url.expect("it says its address");
+        let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
+        let mut stream = std::net::TcpStream::connect(address.unwrap_or_else(|| panic!("{url}")))
+            .unwrap_or_else(|error| panic!("nobody listens at {url}: {error}"));
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("it takes a request");
+        let mut page = String::new();
+        stream.read_to_string(&mut page).expect("it answers");
+        assert!(page.contains("my-app pod "), "{page}");
+        terminal.send("\x03");
+        assert_eq!(terminal.end(), 0);
+    }
+
+    #[test]
+    fn without_a_browser_it_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = kdisco(&["--demo"]);
+        command.env("PATH", folder.path());
+        let mut terminal = Terminal::start(command, 140, 40);
+        terminal.expect("Services", |s| s.contains("my-app") && s.contains("3/3"));
+        terminal.send("/my-app\rf");
+        terminal.expect("the forward", |s| s.contains("127.0.0.1:"));
+        terminal.send("o");
+        terminal.expect("why", |s| s.contains("no browser could be started"));
+        terminal.send("\x03");
+        assert_eq!(terminal.end(), 0);
+    }
 }

@@ -361,3 +361,45 @@ fn the_explorer_shows_and_logs_no_secret() {
     explore(&["--kubeconfig", &file], "kdisco");
     home.look();
 }
+
+/// A bug at the worst moment: a Secret's value is on the screen, and what breaks quotes it and the token.
+#[cfg(debug_assertions)]
+#[test]
+fn a_crash_report_holds_no_secret() {
+    let home = Home::new();
+    home.runs.set(1);
+    let pipe = home.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kdisco"));
+    command.arg("--demo");
+    command.env_clear();
+    for (name, value) in home.variables() {
+        command.env(name, value);
+    }
+    command.env("TERM", "xterm-256color");
+    command.env("KDISCO_TEST_PANIC", &pipe);
+    command.cwd(home.path());
+    let mut terminal = pty::Terminal::start(command, 120, 36);
+    terminal.expect("the list", |screen| screen.contains("my-app") && screen.contains("3/3"));
+    terminal.send("/my-app\r");
+    terminal.expect("its container", |screen| screen.contains("/ nginx"));
+    terminal.send("4");
+    terminal.expect("the keys of the environment", |screen| screen.contains("show secret"));
+    terminal.send("/PASSWORD\r");
+    terminal.expect("the variable", |screen| screen.contains("DB_PASSWORD") && !screen.contains("LOG_LEVEL"));
+    terminal.send("ju");
+    terminal.expect("the value, as it was asked for", |screen| screen.contains(DEMO));
+    let shown = terminal.raw.len();
+    std::fs::write(&pipe, format!("{PLANTED} {DEMO} {} {}\u{1b}[2J", base64(PLANTED), tls::V1_KEY)).unwrap();
+    assert_ne!(terminal.end(), 0);
+    assert!(!terminal.full_screen());
+    let report = String::from_utf8_lossy(&terminal.raw[shown..]).into_owned();
+    assert!(report.contains("panicked at src") && report.contains("its message is left out"), "{report}");
+    assert!(report.contains("cli/explore.rs"), "a stack is asked for: {report}");
+    // What leaving the full screen draws is no report; that stands behind it.
+    let report = &report[report.find("error: kdisco has a bug").unwrap()..];
+    holds_none(report, "the crash report");
+    assert!(!report.contains("\u{1b}[2J"), "{report:?}");
+    assert!(std::fs::read_to_string(home.log()).unwrap().contains("kdisco has a bug"), "the log has it");
+    home.look();
+}

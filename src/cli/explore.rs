@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{Explore, Origin};
+use super::crash;
 use super::facts;
 use super::failure::{Exit, Failure};
 use crate::cluster::kubeconfig::{self, Overrides};
@@ -80,7 +81,11 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
         notices,
         clock,
     };
-    runtime::explore(options).await.map(|()| Exit::Fine).map_err(|e| {
+    let ended = tokio::select! {
+        ended = runtime::explore(options) => ended,
+        () = crash::on_wish() => Ok(()),
+    };
+    ended.map(|()| Exit::Fine).map_err(|e| {
         Failure::new(Exit::Problems, "the terminal can't be used", e.to_string(), "Try another terminal.")
     })
 }

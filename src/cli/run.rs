@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use tokio::runtime::Builder;
 
 use super::args::{self, Args, Command, EnvArgs, Explore, Form, KeysForm, Origin, Output};
+use super::crash;
 use super::environment::{self, Trouble};
 use super::explore::start_demo;
 use super::facts::{self, Facts, Needs};
@@ -30,6 +31,7 @@ pub fn run() -> ExitCode {
         return code;
     }
     detached::offer();
+    crash::install();
     // Help and version end here: no file is read, no runtime started.
     let args = match args::parse(std::env::args_os()) {
         Ok(args) => args,
@@ -388,11 +390,7 @@ async fn watch(
 
 /// Tells what was asked for and is not there.
 fn missing(list: &List, facts: &Facts, query: &Query, nothing: Option<String>) -> Exit {
-    let problems = list.missing(facts, query);
-    for problem in &problems {
-        tell(&mut io::stderr(), "error", problem);
-    }
-    if !problems.is_empty() {
+    if list.tell_missing(facts, query) {
         return Exit::Problems;
     }
     if let Some(nothing) = nothing {

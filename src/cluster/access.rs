@@ -221,6 +221,9 @@ pub async fn may_all(client: &Client, questions: &[Question]) -> Vec<Result<Answ
 
 /// Asks about many rights; those that the server does not answer are left out, and the last reason is beside them.
 ///
+/// Servers from 1.35 on ask for `create` of `pods/portforward` whatever the request
+/// (`AuthorizePodWebsocketUpgradeCreatePermission`), so on them `get` without it counts as no.
+///
 /// # Errors
 /// None of them was answered.
 pub async fn answers(
@@ -237,8 +240,24 @@ pub async fn answers(
     }
     match silent {
         Some(error) if answers.is_empty() => Err(error),
-        silent => Ok((answers, silent)),
+        silent => {
+            let alone = useless_alone(&answers);
+            if !alone.is_empty() && client.server_version().await.is_ok_and(|version| version.is_from(1, 35))
+            {
+                answers.extend(alone.into_iter().map(|right| (right, false)));
+            }
+            Ok((answers, silent))
+        }
     }
+}
+
+/// Where `get` of port-forwards is allowed, and `create` is not.
+fn useless_alone(answers: &BTreeMap<Right, bool>) -> Vec<Right> {
+    let refused =
+        |right: &&Right| answers.get(&Right { verb: "create".into(), ..(*right).clone() }) == Some(&false);
+    let allowed = answers.iter().filter(|(_, allowed)| **allowed).map(|(right, _)| right);
+    let gets = allowed.filter(|right| (&*right.resource, &*right.verb) == ("pods/portforward", "get"));
+    gets.filter(refused).cloned().collect()
 }
 
 /// What of these may not be done, each with the server's reason; empty where all is allowed. A question that this
@@ -272,6 +291,16 @@ pub async fn require(client: &Client, what: &str, questions: &[Question]) -> Res
     }
 }
 
+/// Lets pass what has any of these rights; an error that names the first of them where none is allowed.
+///
+/// # Errors
+/// As [`require`].
+pub async fn require_any(client: &Client, what: &str, questions: &[Question]) -> Result<(), ApiError> {
+    let missing = missing(client, questions).await?;
+    let first = if missing.len() == questions.len() { missing.first() } else { None };
+    first.and_then(|first| forbidden(what, std::slice::from_ref(first))).map_or(Ok(()), Err)
+}
+
 /// The error for missing rights, as [`missing`] lists them; `None` where none are.
 pub fn forbidden(what: &str, missing: &[(Question, String)]) -> Option<ApiError> {
     let (first, _) = missing.first()?;
@@ -296,6 +325,7 @@ fn unanswerable(kind: &ApiErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::client::ServerVersion;
 
     #[test]
     fn an_error_names_every_right_that_is_missing() {
@@ -309,6 +339,43 @@ mod tests {
         let ApiErrorKind::Forbidden(denied) = error.kind else { panic!("{error}") };
         assert_eq!((&*denied.verb, &*denied.resource), ("create", "pods/exec"));
         assert!(forbidden("x", &[]).is_none());
+    }
+
+    #[test]
+    fn get_of_port_forwards_is_found_where_it_stands_alone() {
+        let right = |verb: &str, resource: &str, namespace: &str| Right {
+            namespace: namespace.into(),
+            group: "".into(),
+            resource: resource.into(),
+            name: "".into(),
+            verb: verb.into(),
+        };
+        let forward = |verb, namespace| right(verb, "pods/portforward", namespace);
+        let answers = BTreeMap::from([
+            (forward("get", "alone"), true),
+            (forward("create", "alone"), false),
+            (forward("get", "both"), true),
+            (forward("create", "both"), true),
+            (forward("get", "none"), false),
+            (forward("create", "none"), false),
+            // Nothing is known of its `create`.
+            (forward("get", "half"), true),
+            (right("get", "pods", "pods"), true),
+            (right("create", "pods", "pods"), false),
+        ]);
+        assert_eq!(useless_alone(&answers), [forward("get", "alone")]);
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        let from = |major: &str, minor: &str| {
+            let version = ServerVersion { major: major.into(), minor: minor.into(), git_version: "".into() };
+            version.is_from(1, 35)
+        };
+        assert!(from("1", "35") && from("1", "100+") && from("2", "0"));
+        assert!(
+            !from("1", "34") && !from("1", "9") && !from("1", "34+") && !from("", "") && !from("x", "99")
+        );
     }
 
     #[test]

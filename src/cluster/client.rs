@@ -90,6 +90,14 @@ pub struct ServerVersion {
     pub git_version: Text,
 }
 
+impl ServerVersion {
+    /// Whether it is this one or a later one; no for what is no number.
+    pub fn is_from(&self, major: u32, minor: u32) -> bool {
+        let number = |text: &str| text.trim_end_matches('+').parse().ok();
+        number(&self.major).zip(number(&self.minor)).is_some_and(|version| version >= (major, minor))
+    }
+}
+
 /// What a request is about, so that its failure can be told in those terms.
 #[derive(Clone, Debug)]
 pub struct Asked {

@@ -4,9 +4,13 @@
 //! rights beyond this table (what goes through the API proxy) are those of whoever uses them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use super::Text;
+
+mod role;
+
+pub use role::roles;
 
 /// Where a right is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,8 @@ enum Place {
 #[derive(Clone, Copy, Debug)]
 struct Need {
     verbs: &'static [&'static str],
+    /// Any of the verbs is enough; the first is the one to ask for.
+    any: bool,
     group: &'static str,
     /// With its subresource, as roles write it (`pods/exec`).
     resource: &'static str,
@@ -44,15 +50,21 @@ pub struct Feature {
 }
 
 const fn need(verbs: &'static [&'static str], resource: &'static str, place: Place) -> Need {
-    Need { verbs, group: "", resource, name: "", place }
+    Need { verbs, any: false, group: "", resource, name: "", place }
+}
+
+/// A way into pods: `create` is enough for its POST (SPDY) on every server, `get` for its GET (WebSocket) before
+/// Kubernetes 1.35, which asks for `create` then too (`AuthorizePodWebsocketUpgradeCreatePermission`).
+const fn forward(place: Place) -> Need {
+    Need { any: true, ..need(&["create", "get"], "pods/portforward", place) }
 }
 
 const fn grouped(verbs: &'static [&'static str], group: &'static str, resource: &'static str) -> Need {
-    Need { verbs, group, resource, name: "", place: Place::Viewed }
+    Need { verbs, any: false, group, resource, name: "", place: Place::Viewed }
 }
 
 const fn named(resource: &'static str, name: &'static str, place: Place) -> Need {
-    Need { verbs: &["get"], group: "", resource, name, place }
+    Need { verbs: &["get"], any: false, group: "", resource, name, place }
 }
 
 const SYSTEM: Place = Place::In("kube-system");
@@ -106,7 +118,7 @@ pub const FEATURES: &[Feature] = &[
         title: "port-forwards",
         without: "no port-forwards",
         needs: &[
-            need(&["create", "get"], "pods/portforward", Place::Viewed),
+            forward(Place::Viewed),
             need(&["get"], "services", Place::Viewed),
             need(&["get", "list", "watch"], "pods", Place::Viewed),
         ],
@@ -115,11 +127,7 @@ pub const FEATURES: &[Feature] = &[
         code: "dns-live",
         title: "asking the cluster's DNS",
         without: "predicted records alone",
-        needs: &[
-            need(&["get"], "services", SYSTEM),
-            need(&["list"], "pods", SYSTEM),
-            need(&["create", "get"], "pods/portforward", SYSTEM),
-        ],
+        needs: &[need(&["get"], "services", SYSTEM), need(&["list"], "pods", SYSTEM), forward(SYSTEM)],
     },
     Feature {
         code: "dns-settings",
@@ -193,10 +201,18 @@ impl fmt::Display for Right {
     }
 }
 
+/// Rights of which one is enough, the one to ask for first.
+type Choice = Vec<Right>;
+
 impl Feature {
-    /// The rights it needs where these namespaces are looked at; an empty list means all.
+    /// The rights it has to do with where these namespaces are looked at; an empty list means all.
     pub fn rights(&self, namespaces: &[Text]) -> Vec<Right> {
-        let mut rights = Vec::new();
+        self.choices(namespaces).into_iter().flatten().collect()
+    }
+
+    /// The same by what is needed: one right of each choice.
+    fn choices(&self, namespaces: &[Text]) -> Vec<Choice> {
+        let mut choices = Vec::new();
         for need in self.needs {
             let places: Vec<Text> = match need.place {
                 Place::Viewed if !namespaces.is_empty() => namespaces.to_vec(),
@@ -204,16 +220,21 @@ impl Feature {
                 Place::In(namespace) => vec![namespace.into()],
             };
             for namespace in places {
-                rights.extend(need.verbs.iter().map(|verb| Right {
+                let right = |verb: &&str| Right {
                     namespace: namespace.clone(),
                     group: need.group.into(),
                     resource: need.resource.into(),
                     name: need.name.into(),
                     verb: (*verb).into(),
-                }));
+                };
+                if need.any {
+                    choices.push(need.verbs.iter().map(right).collect());
+                } else {
+                    choices.extend(need.verbs.iter().map(|verb| vec![right(verb)]));
+                }
             }
         }
-        rights
+        choices
     }
 }
 
@@ -254,112 +275,28 @@ pub struct Judged {
     pub feature: &'static Feature,
     /// Whether it works.
     pub verdict: Verdict,
-    /// The rights that are missing.
+    /// The rights that are missing; where one of several is enough, the one to ask for.
     pub missing: Vec<Right>,
 }
 
 /// Judges every feature. `answers` has what the server said; what it does not have is unknown.
 pub fn judge(namespaces: &[Text], answers: &BTreeMap<Right, bool>) -> Vec<Judged> {
     let judged = |feature: &'static Feature| {
-        let rights = feature.rights(namespaces);
-        let known = rights.iter().filter(|right| answers.contains_key(right)).count();
+        let choices = feature.choices(namespaces);
+        let allowed = |choice: &&Choice| choice.iter().any(|right| answers.get(right) == Some(&true));
+        let refused = |choice: &&Choice| choice.iter().all(|right| answers.get(right) == Some(&false));
+        let works = choices.iter().filter(allowed).count();
         let missing: Vec<Right> =
-            rights.iter().filter(|right| answers.get(right) == Some(&false)).cloned().collect();
+            choices.iter().filter(refused).filter_map(|choice| choice.first().cloned()).collect();
         let verdict = match missing.len() {
-            0 if known == rights.len() => Verdict::Works,
+            0 if works == choices.len() => Verdict::Works,
             0 => Verdict::Unknown,
-            n if n == rights.len() => Verdict::Missing,
+            n if n == choices.len() => Verdict::Missing,
             _ => Verdict::Partly,
         };
         Judged { feature, verdict, missing }
     };
     FEATURES.iter().map(judged).collect()
-}
-
-/// The smallest roles that allow these rights, as YAML: a `Role` for each namespace, a `ClusterRole` for the rest. Empty
-/// for no rights.
-pub fn roles<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
-    let mut places: BTreeMap<&Text, Verbs<'_>> = BTreeMap::new();
-    for right in rights {
-        let rules = places.entry(&right.namespace).or_default();
-        rules.entry((&right.group, &right.resource, &right.name)).or_default().insert(&right.verb);
-    }
-    let mut yaml = String::new();
-    for (namespace, rules) in places {
-        let kind = if namespace.is_empty() { "ClusterRole" } else { "Role" };
-        let _ = write!(
-            yaml,
-            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: kdisco\n"
-        );
-        if !namespace.is_empty() {
-            let _ = writeln!(yaml, "  namespace: {}", quoted(namespace));
-        }
-        yaml.push_str("rules:\n");
-        for ((group, names, verbs), resources) in merged(rules) {
-            let _ = write!(yaml, "- apiGroups: [{}]\n  resources: [{}]\n", quoted(group), list(&resources));
-            if !names.is_empty() {
-                let _ = writeln!(yaml, "  resourceNames: [{}]", list(&names));
-            }
-            let _ = writeln!(yaml, "  verbs: [{}]", list(&verbs));
-        }
-    }
-    yaml
-}
-
-/// Verbs by group, resource and object.
-type Verbs<'a> = BTreeMap<(&'a Text, &'a Text, &'a Text), BTreeSet<&'a Text>>;
-/// Resources by group, objects and verbs.
-type Rules<'a> = BTreeMap<(&'a Text, BTreeSet<&'a Text>, BTreeSet<&'a Text>), BTreeSet<&'a Text>>;
-
-/// Rules that differ in one thing alone are one rule: objects of a resource with the same verbs, then resources.
-fn merged(rules: Verbs<'_>) -> Rules<'_> {
-    let mut by_object: BTreeMap<(&Text, &Text, bool, BTreeSet<&Text>), BTreeSet<&Text>> = BTreeMap::new();
-    let whole: BTreeMap<(&Text, &Text), BTreeSet<&Text>> = rules
-        .iter()
-        .filter(|((_, _, name), _)| name.is_empty())
-        .map(|((group, resource, _), verbs)| ((*group, *resource), verbs.clone()))
-        .collect();
-    for ((group, resource, name), mut verbs) in rules {
-        if !name.is_empty() {
-            // What is allowed for all need not be allowed for one.
-            let all = whole.get(&(group, resource));
-            verbs.retain(|verb| !all.is_some_and(|all| all.contains(verb)));
-            if verbs.is_empty() {
-                continue;
-            }
-        }
-        let names = by_object.entry((group, resource, name.is_empty(), verbs)).or_default();
-        if !name.is_empty() {
-            names.insert(name);
-        }
-    }
-    let mut merged = Rules::new();
-    for ((group, resource, _, verbs), names) in by_object {
-        merged.entry((group, names, verbs)).or_default().insert(resource);
-    }
-    merged
-}
-
-fn list(items: &BTreeSet<&Text>) -> String {
-    items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ")
-}
-
-/// A text as YAML takes it, whatever is in it.
-fn quoted(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-./".contains(&b);
-    if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]
@@ -395,68 +332,31 @@ mod tests {
     }
 
     #[test]
+    fn one_right_is_enough_for_a_way_into_pods_and_create_is_the_one_to_ask_for() {
+        let namespaces = names(&["shop"]);
+        let with = |verbs: &[&str]| {
+            let said = answers(&namespaces, |right| {
+                &*right.resource != "pods/portforward" || verbs.contains(&&*right.verb)
+            });
+            let judged = judge(&namespaces, &said);
+            let missing = judged.iter().flat_map(|j| &j.missing).map(ToString::to_string).collect();
+            (verdict(&judged, "forward"), verdict(&judged, "dns-live"), missing)
+        };
+        let works = (Verdict::Works, Verdict::Works, Vec::<String>::new());
+        assert_eq!(with(&["create"]), works);
+        assert_eq!(with(&["get"]), works);
+        let asked = ["create pods/portforward in shop", "create pods/portforward in kube-system"];
+        assert_eq!(with(&[]), (Verdict::Partly, Verdict::Partly, asked.map(str::to_owned).to_vec()));
+        // Half of the answers is not enough to say no.
+        let mut said = answers(&namespaces, |right| &*right.resource != "pods/portforward");
+        said.retain(|right, _| &*right.resource != "pods/portforward" || &*right.verb == "create");
+        assert_eq!(verdict(&judge(&namespaces, &said), "forward"), Verdict::Unknown);
+    }
+
+    #[test]
     fn what_was_not_answered_is_unknown() {
         let judged = judge(&names(&["shop"]), &BTreeMap::new());
         assert!(judged.iter().all(|j| j.verdict == Verdict::Unknown && j.missing.is_empty()));
-    }
-
-    #[test]
-    fn the_smallest_roles_have_what_is_missing_and_nothing_else() {
-        let namespaces = names(&["shop"]);
-        let codes = ["services", "namespaces", "dns-settings"];
-        let wanted = FEATURES.iter().filter(|f| codes.contains(&f.code));
-        let rights: Vec<Right> = wanted.flat_map(|f| f.rights(&namespaces)).collect();
-        assert_eq!(
-            roles(&rights),
-            "---
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: kdisco
-rules:
-- apiGroups: [\"\"]
-  resources: [namespaces]
-  verbs: [list, watch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: kdisco
-  namespace: kube-system
-rules:
-- apiGroups: [\"\"]
-  resources: [configmaps]
-  resourceNames: [coredns, kubeadm-config, kubelet-config]
-  verbs: [get]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: kdisco
-  namespace: shop
-rules:
-- apiGroups: [\"\"]
-  resources: [services]
-  verbs: [list, watch]
-- apiGroups: [discovery.k8s.io]
-  resources: [endpointslices]
-  verbs: [list, watch]
-"
-        );
-        assert_eq!(roles(&[]), "");
-    }
-
-    #[test]
-    fn one_object_is_not_named_where_all_are_allowed() {
-        let right = |name: &str| Right {
-            namespace: "default".into(),
-            group: "".into(),
-            resource: "services".into(),
-            name: name.into(),
-            verb: "get".into(),
-        };
-        assert!(!roles(&[right(""), right("kubernetes")]).contains("resourceNames"));
-        assert!(roles(&[right("kubernetes")]).contains("resourceNames: [kubernetes]"));
     }
 
     #[test]
@@ -466,12 +366,5 @@ rules:
         assert!(services.rights(&[]).iter().all(|right| right.namespace.is_empty()));
         let text = services.rights(&names(&["shop"]))[2].to_string();
         assert_eq!(text, "list endpointslices.discovery.k8s.io in shop");
-    }
-
-    #[test]
-    fn names_of_anybody_cannot_break_the_yaml() {
-        assert_eq!(quoted("a\"\nb: c"), r#""a\"\u000ab: c""#);
-        assert_eq!(quoted("7"), "\"7\"");
-        assert_eq!(quoted("kube-system"), "kube-system");
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cluster::ApiErrorKind;
-use crate::cluster::access::{Question, forbidden, missing};
+use crate::cluster::access::require_any;
 use crate::cluster::client::Client;
 use crate::cluster::session::{Connection, Only, Part, Start as StartConnection};
 use crate::cluster::watch::Timing;
@@ -27,6 +27,8 @@ use crate::model::{ClusterSnapshot, Kind, NamespaceScope, ObjectKey, Text};
 use crate::session::forward::{Forward, Start, start};
 use crate::session::registry::{self, Entry, Registry};
 use crate::session::stream::Tunnels;
+
+use super::live::rights;
 
 /// The longest pause between two questions for a workload's selector.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -297,17 +299,10 @@ fn wrong(why: String) -> Arc<Backends> {
     Arc::new(Backends { certain: true, wrong: Some(why.clone()), why_none: why, ..Backends::default() })
 }
 
-/// Names the missing right if no way to the pods is left: `create` is enough for a POST, before Kubernetes 1.35 `get`
-/// is enough for a WebSocket.
+/// Names the missing right if no way to the pods is left.
 async fn not_allowed(client: &Client, spec: &ForwardSpec) -> Option<String> {
-    let may = |verb: &str| {
-        Question::new(verb, "pods").subresource("portforward").namespace(spec.target.namespace.clone())
-    };
-    let missing = missing(client, &[may("create"), may("get")]).await.ok()?;
-    if missing.len() < 2 {
-        return None;
-    }
-    forbidden("cannot forward", &missing).map(|error| error.why)
+    let error = require_any(client, "cannot forward", &rights(&spec.target.namespace)).await.err()?;
+    matches!(error.kind, ApiErrorKind::Forbidden(_)).then_some(error.why)
 }
 
 /// The selector of a workload; tried again until the server answers.

@@ -53,7 +53,11 @@ impl Input {
         }
     }
 
-    fn key(&mut self, key: KeyEvent, mode: Mode, keymap: &Keymap) -> Asked {
+    fn key(&mut self, mut key: KeyEvent, mode: Mode, keymap: &Keymap) -> Asked {
+        // Esc and ctrl-c that arrive together are the same bytes as alt-ctrl-c. Whoever types that wants out.
+        if (key.code, key.modifiers) == (KeyCode::Char('c'), KeyModifiers::CONTROL | KeyModifiers::ALT) {
+            key.modifiers = KeyModifiers::CONTROL;
+        }
         match keymap.lookup(mode, &mut self.pending, key) {
             Lookup::Action(action) => Asked::Message(Message::Action(action)),
             Lookup::None if mode == Mode::Input => {
@@ -112,5 +116,24 @@ fn edit(key: KeyEvent) -> Option<Edit> {
         KeyCode::Home => Some(Edit::Home),
         KeyCode::End => Some(Edit::End),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Action;
+
+    #[test]
+    fn ctrl_c_right_behind_esc_is_ctrl_c() {
+        for modifiers in [KeyModifiers::CONTROL, KeyModifiers::CONTROL | KeyModifiers::ALT] {
+            let event = Event::Key(KeyEvent::new(KeyCode::Char('c'), modifiers));
+            let asked =
+                Input::default().translate(event, Mode::Browse, &Keymap::default(), &[], Rect::default());
+            assert!(
+                matches!(asked, Asked::Message(Message::Action(Action::Quit))),
+                "{modifiers:?}: {asked:?}"
+            );
+        }
     }
 }

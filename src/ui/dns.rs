@@ -26,11 +26,19 @@ use super::pane;
 use super::widgets::glyph::Glyph;
 use super::widgets::pen::Pen;
 use super::widgets::spans::Spans;
-use super::widgets::table::{Cell, Column, Layout};
+use super::widgets::table::{Cell, Column, GAP, Layout};
 use super::widgets::text::{Cut, width};
 
 /// Columns of what the server said.
 const LIVE: usize = 12;
+/// Where there is less room than for that: the mark, and how old it is.
+const LIVE_SHORT: usize = 7;
+/// What is said instead of a record may be cut down to so many, mark included.
+const DIFFERENT: usize = 10;
+/// The data may be cut down to so many columns.
+const DATA: usize = 15;
+/// Names beside marks may be.
+const NAME: usize = 20;
 /// Rows from which every form of the name has a line of its own.
 const WITH_FORMS: u16 = 14;
 /// Rows from which the best one has.
@@ -191,13 +199,21 @@ fn layout(app: &App, room: u16) -> Layout {
         grow(&mut least, without(&record.name, domain).unwrap_or_default());
         grow(&mut data, &record.data);
     }
+    let marked = app.panes.records.iter().any(|r| app.mark_of(r).is_some());
+    let mut least = (least + 1).min(40);
+    let others = kind + DATA.min(data) + 3 * usize::from(GAP);
+    let live = if least + others + LIVE > usize::from(room) { LIVE_SHORT } else { LIVE };
+    if marked {
+        // A mark that is cut off says nothing: names give way to it.
+        least = least.min(usize::from(room).saturating_sub(others + live)).max(NAME);
+    }
     let mut columns = vec![
         Column::new("", kind),
-        Column::new("", name).least((least + 1).min(40), Cut::End),
-        Column::new("", data).least(15, Cut::End),
+        Column::new("", name).least(least, Cut::End),
+        Column::new("", data).least(DATA, Cut::End),
     ];
-    if app.panes.records.iter().any(|r| app.mark_of(r).is_some()) {
-        columns.push(Column::new("", LIVE).least(8, Cut::End));
+    if marked {
+        columns.push(Column::new("", LIVE).least(live, Cut::End));
     }
     Layout::new(columns, room, 1, app.layout.scroll[Pane::Dns.index()])
 }
@@ -237,23 +253,29 @@ fn row(
         1 if again => Cell::new(Role::Dim, ""),
         1 => Cell::new(Role::Name, name.clone()),
         2 => Cell::new(Role::Text, data.clone()),
-        _ => live(app, record).map_or_else(
+        _ => live(app, record, layout.width(3)).map_or_else(
             || Cell::new(Role::Dim, ""),
             |(role, glyph, told)| Cell::new(role, format!("{} {told}", glyph.text(ascii))),
         ),
     });
 }
 
-/// What the server said to a record: its mark, and how fast and when, or what it said instead.
-fn live(app: &App, record: &Record) -> Option<(Role, Glyph, String)> {
+/// What the server said to a record: its mark, and how fast and when, or what it said instead. Where `room` is scarce:
+/// how old it is. Why it could not be compared takes a sentence, which the selected record has room for.
+fn live(app: &App, record: &Record, room: usize) -> Option<(Role, Glyph, String)> {
     let mark = app.mark_of(record)?;
     let ago = age(Some(mark.at), app.now);
-    Some(match &mark.verdict {
-        MarkVerdict::Asking => (Role::Dim, Glyph::Unknown, "asking".to_owned()),
+    let (role, glyph, told) = match &mark.verdict {
+        MarkVerdict::Asking => {
+            let told = if room < LIVE_SHORT + 1 { "" } else { "asking" };
+            return Some((Role::Dim, Glyph::Unknown, told.to_owned()));
+        }
         MarkVerdict::Equal => (Role::Ok, Glyph::Check, format!("{} ms {ago}", mark.millis)),
         MarkVerdict::Different(what) => (Role::Bad, Glyph::Cross, what.clone()),
-        MarkVerdict::Failed(why) => (Role::Warn, Glyph::Doubt, why.clone()),
-    })
+        MarkVerdict::Failed(_) => (Role::Warn, Glyph::Doubt, format!("open {ago}")),
+    };
+    let fits = width(&told) + 2 <= room || (glyph == Glyph::Cross && room >= DIFFERENT);
+    Some((role, glyph, if fits { told } else { ago }))
 }
 
 /// The same in full.

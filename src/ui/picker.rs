@@ -26,6 +26,8 @@ use super::widgets::{frame, input};
 const LABEL: usize = 48;
 /// The widest remark that does.
 const NOTE: usize = 60;
+/// Where the labels leave less than this for the remarks, each remark stands right behind its own label.
+const NOTE_LEAST: usize = 14;
 /// More rows than this are scrolled, however big the screen is.
 const ROWS: usize = 20;
 
@@ -100,12 +102,18 @@ fn entry(pen: &mut Pen<'_>, app: &App, picker: &Picker, entry: &Entry, row: Rect
     };
     let ellipsis = pen.glyph(Glyph::Ellipsis);
     let spans = Spans::of(Role::Accent, pointer).and(Role::Ok, format!("{mark} "));
-    let columns = usize::from(row.width).saturating_sub(4).min(label);
+    let room = usize::from(row.width).saturating_sub(4);
     let text = crate::model::text::clean(&entry.label);
+    let note = note(pen, entry);
+    let beside = if note.is_empty() { 0 } else { width(&note).min(NOTE_LEAST) + 2 };
+    let columns = if room < label + 2 + NOTE_LEAST {
+        width(&text).min(room.saturating_sub(beside))
+    } else {
+        room.min(label)
+    };
     let text = fit(&text, columns, Cut::Middle, ellipsis);
     let padding = " ".repeat(columns - width(&text) + 2);
-    let spans =
-        spans.and(Role::Name, text.into_owned()).and(Role::Text, padding).and(Role::Dim, note(pen, entry));
+    let spans = spans.and(Role::Name, text.into_owned()).and(Role::Text, padding).and(Role::Dim, note);
     pen.spans(row, &spans, look);
 }
 

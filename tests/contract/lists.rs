@@ -84,23 +84,21 @@ pub(crate) async fn what_changes_shows(world: &World) {
     world.settled().await;
 }
 
-/// Passes bytes on to a server until it is told to cut everything.
-async fn relay(to: (String, u16), mut cut: watch::Receiver<u32>) -> u16 {
+/// Passes bytes on to a server, but cuts everything and takes nothing new while it is told to.
+async fn relay(to: (String, u16), shut: watch::Receiver<bool>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut near, _)) = listener.accept().await {
-            let (to, mut cut) = (to.clone(), cut.clone());
-            cut.mark_unchanged();
+            let (to, mut shut) = (to.clone(), shut.clone());
             tokio::spawn(async move {
                 let Ok(mut far) = TcpStream::connect((to.0.as_str(), to.1)).await else { return };
                 tokio::select! {
                     _ = copy_bidirectional(&mut near, &mut far) => {}
-                    _ = cut.changed() => {}
+                    _ = shut.wait_for(|shut| *shut) => {}
                 }
             });
         }
-        let _ = cut.changed().await;
     });
     port
 }
@@ -109,8 +107,8 @@ pub(crate) async fn a_watch_from_a_forgotten_revision_recovers(world: &World) {
     let server = world.admin.target().server.clone();
     let host = server.host().unwrap().to_owned();
     let port = server.port_u16().unwrap_or(443);
-    let (cut, cuts) = watch::channel(0);
-    let near = relay((host.clone(), port), cuts).await;
+    let (shut, is_shut) = watch::channel(false);
+    let near = relay((host.clone(), port), is_shut).await;
     let (path, context) = &world.contexts[0];
     let tls = server.scheme_str() == Some("https");
     let overrides = Overrides {
@@ -133,19 +131,30 @@ pub(crate) async fn a_watch_from_a_forgotten_revision_recovers(world: &World) {
     let connection = Connection::start(Client::new(target, Terminal::Ours).unwrap(), start);
     connection.set_pod_demand(BTreeSet::from([Some(world.namespace.as_str().into())]));
     until(&connection, "the pod", |snapshot| pods(snapshot, &world.namespace).contains(&pod)).await;
-    if let Some(demo) = &world.demo {
-        demo.compact();
+    let list = ask(&world.admin, "GET", &world.core("pods"), &[], "").await.json();
+    let revision = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    // What happens now is neither seen nor to be had from the server later.
+    shut.send_replace(true);
+    let path = world.core(&format!("pods/{pod}?gracePeriodSeconds=0"));
+    assert_eq!(ask(&world.admin, "DELETE", &path, &[], "").await.status, 200);
+    world.step(30);
+    world.settled().await;
+    if world.forget().await {
+        let path = world.core(&format!("pods?watch=1&resourceVersion={revision}&timeoutSeconds=5"));
+        let answer = ask(&world.admin, "GET", &path, &[], "").await;
+        let said = String::from_utf8_lossy(&answer.body);
+        assert!(answer.status == 410 || said.contains("\"code\":410"), "{}: {said}", answer.status);
     }
-    cut.send_replace(1);
-    replaced(world, &connection, &pod).await;
-    if let Some(demo) = &world.demo {
-        demo.compact();
-    }
-    cut.send_replace(2);
-    until(&connection, "everything live again", |snapshot| {
-        snapshot.loads.iter().all(|entry| entry.load.is_live()) && services(snapshot).len() == 5
+    shut.send_replace(false);
+    until(&connection, "everything live again, and what was missed", |snapshot| {
+        snapshot.loads.iter().all(|entry| entry.load.is_live())
+            && services(snapshot).len() == 5
+            && !pods(snapshot, &world.namespace).contains(&pod)
     })
     .await;
+    // The new watches tell as the old ones did.
+    let pod = world.pod().await;
+    replaced(world, &connection, &pod).await;
     drop(connection);
     world.settled().await;
 }

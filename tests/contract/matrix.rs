@@ -127,7 +127,7 @@ const ROLES: &[Role] = &[
         name: "forward-with-create-only",
         here: &["view"],
         rules_here: &[(&["create"], "", "pods/portforward")],
-        access: &[("forward", "partly")],
+        access: &[("forward", "works")],
         forwards: true,
         ..NONE
     },
@@ -135,7 +135,7 @@ const ROLES: &[Role] = &[
         name: "forward-with-get-only",
         here: &["view"],
         rules_here: &[(&["get"], "", "pods/portforward")],
-        access: &[("forward", "partly")],
+        access: &[("forward", "works")],
         forwards: true,
         ..NONE
     },

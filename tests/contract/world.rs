@@ -188,6 +188,21 @@ impl World {
         .await
     }
 
+    /// Has the API server forget all revisions so far: the demo compacts, a real server needs a command for that
+    /// (`KDISCO_CONTRACT_FORGET`). Whether it has.
+    pub(crate) async fn forget(&self) -> bool {
+        if let Some(demo) = &self.demo {
+            demo.compact();
+            return true;
+        }
+        let Ok(command) = std::env::var("KDISCO_CONTRACT_FORGET") else { return false };
+        let mut shell = tokio::process::Command::new("sh");
+        shell.args(["-c", &command]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let status = tokio::time::timeout(PATIENCE, shell.status()).await.expect("it forgets").unwrap();
+        assert!(status.success(), "{command}: {status}");
+        true
+    }
+
     fn is_app(&self, name: &str) -> bool {
         name.starts_with("my-app-")
     }

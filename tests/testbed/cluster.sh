@@ -6,6 +6,7 @@
 #   tests/testbed/cluster.sh start        returns when pods run and CoreDNS answers; about a minute
 #   tests/testbed/cluster.sh run CMD …    a command inside, as the administrator ($KUBECONFIG)
 #   tests/testbed/cluster.sh stop
+#   tests/testbed/cluster.sh forget       inside: the API server starts anew, and knows no revision from before
 #
 # Needs root and what build.sh makes. Everything that is written goes to $KDISCO_TESTBED_RUN (default: a folder beside
 # those programs); its log folder says why something does not come up.
@@ -73,6 +74,25 @@ until_true() {
 daemon() {
     "$@" > "$run/log/$1" 2>&1 < /dev/null &
 }
+
+# api_server FLAGS …: starts it again each time it ends
+api_server() {
+    while :; do
+        kube-apiserver "$@" < /dev/null &
+        echo $! > "$run/apiserver.pid"
+        wait $! || true
+        sleep 0.2
+    done >> "$run/log/kube-apiserver" 2>&1 &
+}
+
+# The caches of watches that it fills anew begin now: whoever asks for what came before hears 410.
+forget() {
+    kill -9 "$(cat "$run/apiserver.pid")"
+    until_true 10 "the API server's end" gone "$(cat "$run/apiserver.pid")"
+    until_true 120 "the API server" kubectl get --raw /readyz
+}
+
+gone() { ! kill -0 "$1"; }
 
 # key NAME SUBJECT [NAMES]: a key and a certificate by our authority
 key() {
@@ -145,7 +165,7 @@ inside() {
 
     daemon etcd --data-dir "$run/etcd" --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
         --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
-    daemon kube-apiserver --etcd-servers http://127.0.0.1:2379 --advertise-address "$node" --secure-port 6443 \
+    api_server --etcd-servers http://127.0.0.1:2379 --advertise-address "$node" --secure-port 6443 \
         --client-ca-file "$run/keys/ca.crt" --tls-cert-file "$run/keys/apiserver.crt" \
         --tls-private-key-file "$run/keys/apiserver.key" --authorization-mode Node,RBAC --allow-privileged \
         --service-cluster-ip-range "$services" --service-account-issuer "https://kubernetes.default.svc.$domain" \
@@ -206,6 +226,9 @@ failSwapOn: false
 localStorageCapacityIsolation: false
 evictionHard: {memory.available: 1Mi, nodefs.available: "0%", imagefs.available: "0%", nodefs.inodesFree: "0%"}
 imageGCHighThresholdPercent: 100
+# Without cgroups for pods the kubelet crashes when a pod that is deleted at once looks to it like one to be resized
+# (1.34: a nil pointer in doPodResizeAction), and no pod gets ready any more.
+featureGates: {InPlacePodVerticalScaling: false}
 KUBELET
     daemon kubelet --kubeconfig "$run/node.kubeconfig" --config "$run/kubelet.yaml" --hostname-override testbed \
         --node-ip "$node" --root-dir "$run/kubelet" --cert-dir "$run/keys/kubelet"
@@ -215,13 +238,17 @@ KUBELET
     until_true 120 "the node" sh -c 'kubectl get node testbed | grep -qw Ready'
     until_true 120 CoreDNS sh -c 'test "$(kubectl -n kube-system get deployment coredns -o jsonpath={.status.readyReplicas})" = 2'
     touch "$run/ready"
-    wait
+    # Without one of its programs it is no cluster: better that all ends than that somebody waits for it.
+    local status=0
+    wait -n || status=$?
+    echo "a program has ended ($status); see the logs beside this one"
 }
 
 case ${1:-} in
 start) start ;;
 stop) stop ;;
 run) shift && enter "$@" ;;
+forget) forget ;;
 inside) inside ;;
 *) sed -n 's/^#   //p' "$0" >&2 && exit 2 ;;
 esac

@@ -13,4 +13,4 @@ $bed start
 trap '$bed stop' EXIT
 # What is asked for by environment variables reaches the suite as it is.
 $bed run env KDISCO_CONTRACT_KUBECONFIG="$run/admin.kubeconfig" \
-    KDISCO_CONTRACT_IMAGE=kdisco.test/box:1 cargo test --locked --offline --test contract -- "$@"
+    KDISCO_CONTRACT_IMAGE=kdisco.test/box:1 KDISCO_CONTRACT_FORGET="$bed forget" cargo test --locked --offline --test contract -- "$@"

@@ -71,13 +71,15 @@ pub(super) fn resources(group: &str) -> Result<Answer, Refusal> {
     let mut list: Vec<Value> =
         ALL.into_iter().filter(|one| one.info().group == group).flat_map(entries).collect();
     if group == "authorization.k8s.io" {
-        list.extend(["SelfSubjectAccessReview", "SelfSubjectRulesReview"].map(|kind| {
-            let name = kind.to_lowercase();
-            object!({
-                "name": format!("{name}s"), "singularName": name, "namespaced": false, "kind": kind,
-                "verbs": ["create"],
-            })
-        }));
+        list.extend(["SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"].map(
+            |kind| {
+                let name = kind.to_lowercase();
+                object!({
+                    "name": format!("{name}s"), "singularName": name, "namespaced": false, "kind": kind,
+                    "verbs": ["create"],
+                })
+            },
+        ));
     }
     if list.is_empty() {
         return Err(Refusal::no_such_kind());

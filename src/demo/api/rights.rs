@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub(in crate::demo) const VIEWER: &str = "demo-viewer";
 /// The admin's name, context and token.
 pub(in crate::demo) const ADMIN: &str = "demo";
+/// The account of the pods that serve DNS.
+const DNS_ACCOUNT: &str = "system:serviceaccount:kube-system:coredns";
 /// Where the viewer may read Services and slices.
 const VIEWER_NAMESPACES: [&str; 2] = ["default", "shop"];
 
@@ -183,7 +185,9 @@ impl User {
             asked.unwrap_or_default().to_owned()
         };
         let (kind, status) = match kind {
-            "selfsubjectaccessreviews" if posted.pointer("/spec/resourceAttributes").is_none() => {
+            "selfsubjectaccessreviews" | "subjectaccessreviews"
+                if posted.pointer("/spec/resourceAttributes").is_none() =>
+            {
                 return Err(Refusal::invalid(
                     ("authorization.k8s.io", "", ""),
                     "spec.resourceAttributes",
@@ -191,7 +195,8 @@ impl User {
                     "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
                 ));
             }
-            "selfsubjectaccessreviews" => {
+            "subjectaccessreviews" if self == Self::Viewer => return Err(self.no_review(kind)),
+            "selfsubjectaccessreviews" | "subjectaccessreviews" => {
                 let what = Attributes {
                     verb: text("/spec/resourceAttributes/verb"),
                     group: text("/spec/resourceAttributes/group"),
@@ -200,12 +205,19 @@ impl User {
                     namespace: text("/spec/resourceAttributes/namespace"),
                     name: text("/spec/resourceAttributes/name"),
                 };
-                let mut status = json!({"allowed": self.may(&what, faults)});
-                let reason = self.reason(&what);
-                if status["allowed"] == true && !reason.is_empty() {
-                    status["reason"] = reason.into();
+                if kind == "subjectaccessreviews" {
+                    // The demo's DNS server may read what it reads; nobody else is asked about.
+                    let allowed =
+                        text("/spec/user") == DNS_ACCOUNT && what.verb != "create" && what.verb != "delete";
+                    ("SubjectAccessReview", json!({ "allowed": allowed }))
+                } else {
+                    let mut status = json!({"allowed": self.may(&what, faults)});
+                    let reason = self.reason(&what);
+                    if status["allowed"] == true && !reason.is_empty() {
+                        status["reason"] = reason.into();
+                    }
+                    ("SelfSubjectAccessReview", status)
                 }
-                ("SelfSubjectAccessReview", status)
             }
             "selfsubjectrulesreviews" => (
                 "SelfSubjectRulesReview",
@@ -291,6 +303,11 @@ mod tests {
         let answer = ask(User::Viewer, "selfsubjectaccessreviews", &posted).unwrap().unwrap();
         assert_eq!(answer["status"]["allowed"], true);
         assert!(ask(User::Admin, "tokenreviews", &posted).unwrap().is_none());
+        let mut of_server = posted.clone();
+        of_server["spec"]["user"] = DNS_ACCOUNT.into();
+        let answer = ask(User::Admin, "subjectaccessreviews", &of_server).unwrap().unwrap();
+        assert_eq!(answer["status"]["allowed"], true);
+        assert_eq!(ask(User::Viewer, "subjectaccessreviews", &of_server).unwrap_err().code, 403);
         let nothing = json!({"spec": {}});
         assert_eq!(ask(User::Admin, "selfsubjectaccessreviews", &nothing).unwrap_err().code, 422);
     }

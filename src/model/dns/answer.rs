@@ -44,6 +44,8 @@ pub enum Open {
     Plugin(Text),
     /// Objects that decide it are not known; what, in a sentence.
     NotKnown(String),
+    /// An address belongs to whatever namespace has it, and not all are known. What the known ones give it.
+    Partly(Vec<Record>),
 }
 
 impl fmt::Display for Open {
@@ -56,6 +58,9 @@ impl fmt::Display for Open {
             Self::Target(name) => write!(f, "the CNAME leads to {name}, which is outside the cluster"),
             Self::Plugin(plugin) => write!(f, "plugin {plugin} of the DNS server has a hand in this name"),
             Self::NotKnown(what) => f.write_str(what),
+            Self::Partly(_) => f.write_str(
+                "an address has the names that any namespace gives it, and not all namespaces are known",
+            ),
         }
     }
 }
@@ -170,6 +175,8 @@ impl Cluster {
     }
 
     /// `autopath @kubernetes`: the first search name of a known pod is walked through the list on the server.
+    /// `autopath FILE` does so for whoever asks, with the search list of a file that is not known: what the first
+    /// name finds is certain, and what is not found may be found below another name of the list.
     fn by_autopath(
         &self,
         block: &Block,
@@ -178,14 +185,20 @@ impl Cluster {
         asker: Asker<'_>,
         depth: usize,
     ) -> Option<Answer> {
-        let (Asker::Pod(pod), Some(autopath)) = (asker, &block.autopath) else { return None };
+        let autopath = block.autopath.as_ref()?;
         if !autopath.zones.iter().any(|z| name.is_under(z)) {
             return None;
         }
         let open = || Some(Answer::open(Open::Plugin("autopath".into())));
         if !autopath.kubernetes {
-            return open();
+            let first = self.by_plugins(block, name, kind, asker, depth);
+            // The first name of the list itself is SERVFAIL, whatever it has (`dnsutil.TrimZone`).
+            let zone = block.kubernetes.as_ref().and_then(|k| k.zone_of(name));
+            let of_object = zone.is_some_and(|z| name.len() > z.len() + 2);
+            let found = first.rcode == Some(Rcode::NoError) && (of_object || !first.answers.is_empty());
+            return if found { Some(first) } else { open() };
         }
+        let Asker::Pod(pod) = asker else { return None };
         let plugin = block.kubernetes.as_ref().filter(|k| k.pods == super::PodMode::Verified)?;
         let zone = plugin.zone_of(name)?;
         let first = Name::parse(&format!("{}.svc.{zone}", pod.key.namespace)).ok()?;

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::answer::{Answer, Open};
 use super::{Cluster, LiveReply, LiveStep, Name, Rcode, Record, RecordType, ReplyCode};
-use crate::model::{Pod, ServiceFacts};
+use crate::model::{Kind, Pod, ServiceFacts};
 
 /// What a comparison came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +91,9 @@ pub struct Comparison {
 
 type Key = (String, RecordType, String);
 
+/// What a comparison came to, with the reason's code and sentence.
+type Judged = (Verdict, Option<Cause>, Option<String>);
+
 /// Records without what may differ: order, letter case, TTL, and the serial of an SOA.
 pub(super) fn keys(records: &[Record]) -> BTreeSet<Key> {
     let data = |r: &Record| match r.kind {
@@ -109,13 +112,22 @@ impl Cluster {
         Comparison { live, predicted, verdict, cause, why }
     }
 
-    fn judge(&self, live: &LiveStep, predicted: &Answer) -> (Verdict, Option<Cause>, Option<String>) {
+    fn judge(&self, live: &LiveStep, predicted: &Answer) -> Judged {
         let reply = match &live.reply {
             Ok(reply) => reply,
             Err(why) => return (Verdict::Unverifiable, None, Some(why.to_string())),
         };
         let (said, computed) = (keys(&reply.answers), keys(&predicted.answers));
+        if let Some(Open::Partly(known)) = &predicted.open {
+            return self.judge_part(live, reply, known);
+        }
         if let Some(open) = &predicted.open {
+            if let Open::Outside(plugin) = open
+                && self.is_passed_on(&live.name)
+                && let Some(judged) = self.judge_passed_on(live, reply, plugin)
+            {
+                return judged;
+            }
             let certain = !computed.is_empty() && computed.is_subset(&said);
             return match open {
                 Open::Target(_) if certain => (Verdict::Equal, None, Some(open.to_string())),
@@ -131,6 +143,90 @@ impl Cluster {
         }
         let (cause, why) = self.cause(live, reply, predicted);
         (Verdict::Different, Some(cause), Some(why))
+    }
+
+    /// The names of an address of which only some namespaces' are known. What those give is compared; a name of
+    /// another namespace may come on top of it, and where that is a Service with the address as its cluster address,
+    /// instead of it (CoreDNS reverse.go `Reverse`).
+    fn judge_part(&self, live: &LiveStep, reply: &LiveReply, known: &[Record]) -> Judged {
+        let (ours, others): (Vec<Record>, Vec<Record>) =
+            reply.answers.iter().cloned().partition(|r| self.is_known(&r.data));
+        let others: Vec<&str> = others.iter().map(|r| r.data.as_str()).collect();
+        let others = others.join(", ");
+        let unverifiable = |why| (Verdict::Unverifiable, None, Some(why));
+        if keys(&ours) != keys(known) {
+            if ours.is_empty() && !others.is_empty() {
+                return unverifiable(format!(
+                    "the server says {others}, of a namespace that is not looked at: a Service there may have the \
+                     address as its cluster address, which goes before endpoints"
+                ));
+            }
+            let predicted = Answer { answers: known.to_vec(), ..Answer::empty(Rcode::NoError) };
+            let (cause, why) = self.cause(live, reply, &predicted);
+            return (Verdict::Different, Some(cause), Some(why));
+        }
+        match (ours.is_empty(), others.is_empty()) {
+            (false, true) => (Verdict::Equal, None, None),
+            (false, false) => {
+                let why = format!("the server also says {others}, of a namespace that is not looked at");
+                (Verdict::Equal, None, Some(why))
+            }
+            (true, false) => unverifiable(format!(
+                "the server says {others}, of a namespace that is not looked at; in those that are, nothing ready \
+                 has the address"
+            )),
+            (true, true) if [Rcode::NoError, Rcode::NxDomain].map(ReplyCode::from).contains(&reply.rcode) => {
+                let why = "nothing has the address in the namespaces that are looked at, and the server knows \
+                           nothing either";
+                (Verdict::Equal, None, Some(why.to_owned()))
+            }
+            (true, true) => unverifiable(format!(
+                "the server says {}, and in the namespaces that are looked at nothing has the address",
+                reply.rcode
+            )),
+        }
+    }
+
+    /// Whether a name is in a zone of the cluster and was passed on because the cluster has nothing under it.
+    fn is_passed_on(&self, name: &str) -> bool {
+        let Ok(name) = Name::parse(name) else { return false };
+        let block = self.server().block(&name);
+        block.and_then(|b| b.kubernetes.as_ref()).is_some_and(|k| k.zone_of(&name).is_some())
+    }
+
+    /// A question that the cluster has no answer to and that was passed on: an empty reply says that the cluster has
+    /// nothing, as was predicted, and a name of the cluster that it still has something. `None`: others answered.
+    fn judge_passed_on(&self, live: &LiveStep, reply: &LiveReply, plugin: &str) -> Option<Judged> {
+        if reply.answers.is_empty() {
+            let why = format!(
+                "the cluster has no such record, as predicted; plugin {plugin} passed the question on, which came to {}",
+                reply.rcode
+            );
+            return Some((Verdict::Equal, None, Some(why)));
+        }
+        let own = |r: &Record| r.kind == RecordType::PTR && self.namespace_of(&r.data).is_some();
+        reply.answers.iter().any(own).then(|| {
+            let (cause, why) = self.cause(live, reply, &Answer::empty(Rcode::NxDomain));
+            (Verdict::Different, Some(cause), Some(why))
+        })
+    }
+
+    /// The namespace of a Service's or an endpoint's name.
+    fn namespace_of(&self, name: &str) -> Option<String> {
+        let name = Name::parse(name).ok()?;
+        let mut zones = self.server().kubernetes().filter_map(super::Kubernetes::primary_zone);
+        zones.find_map(|zone| match *name.below(zone)?.as_slice() {
+            [.., _, namespace, "svc"] => Some(namespace.to_owned()),
+            _ => None,
+        })
+    }
+
+    /// Whether a name is of a namespace whose Services and endpoints are all known.
+    fn is_known(&self, name: &str) -> bool {
+        let all = |namespace: String| {
+            [Kind::Service, Kind::EndpointSlice].iter().all(|kind| self.knows(*kind, &namespace))
+        };
+        self.namespace_of(name).is_some_and(all)
     }
 
     /// The likely reason, the most telling sign first.

@@ -195,9 +195,13 @@ pub fn pod_record(pod: &Pod, zone: &Zone) -> Option<Record> {
     Some(Record { pod: Some(pod.key.clone()), ..Record::new(name, kind, zone.ttl, ip.to_string()) })
 }
 
-/// Whether `pods verified` knows a pod.
+/// Whether `pods verified` knows a pod: CoreDNS lists them without those that are done or of which nothing is heard
+/// (plugin/kubernetes controller.go, `status.phase!=…`), and forgets those that are being deleted.
 pub(super) fn verified(pod: &Pod, plugin: &Kubernetes) -> bool {
-    !pod.finished() && pod.deleting.is_none() && plugin.labels.as_ref().is_none_or(|l| l.matches(&pod.labels))
+    !pod.finished()
+        && &*pod.phase != "Unknown"
+        && pod.deleting.is_none()
+        && plugin.labels.as_ref().is_none_or(|l| l.matches(&pod.labels))
 }
 
 /// A label may neither begin nor end with a dash; a zero changes no IPv6 address there.

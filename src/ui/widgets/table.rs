@@ -14,7 +14,7 @@ use super::spans::Spans;
 use super::text::{Cut, cut_points, fit, width};
 
 /// Blanks between two columns.
-const GAP: u16 = 2;
+pub(in crate::ui) const GAP: u16 = 2;
 
 /// One column.
 #[derive(Clone, Debug)]

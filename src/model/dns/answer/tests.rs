@@ -141,6 +141,24 @@ fn pod_names_by_mode() {
     assert_eq!(data("fd00--1", RecordType::A), [""; 0]);
 }
 
+/// CoreDNS lists pods by `status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown` (plugin/kubernetes
+/// controller.go).
+#[test]
+fn pods_of_which_nothing_is_heard_are_not_verified() {
+    let of_phase = |phase: &str| {
+        let mut snapshot = world();
+        let mut client = pod("shop", "client");
+        client.ips = ["10.244.0.20".into()].into();
+        client.phase = phase.into();
+        snapshot.pods.insert("shop".into(), Arc::new(vec![Arc::new(client)]));
+        let text = ". {\n kubernetes cluster.local {\n pods verified\n}\n}\n";
+        let cluster = Cluster::with_server(&snapshot, Server::new(&Corefile::parse(text), &|_| None));
+        code(&cluster, "10-244-0-20.shop.pod")
+    };
+    assert_eq!(["Running", "Pending", ""].map(of_phase), ["NOERROR"; 3]);
+    assert_eq!(["Succeeded", "Failed", "Unknown"].map(of_phase), ["NXDOMAIN"; 3]);
+}
+
 #[test]
 fn zonal_names() {
     let plain = with("", "");
@@ -267,6 +285,21 @@ fn the_cache_sets_one_ttl() {
         (soa.ttl, soa.data.as_str()),
         (300, "ns.dns.cluster.local. hostmaster.cluster.local. 0 7200 1800 86400 3600")
     );
+}
+
+/// As CoreDNS 1.14.7 answered anybody who asked: below the first name of the list, what is missing is looked for
+/// below the others.
+#[test]
+fn autopath_with_a_file_leaves_what_is_missing_open() {
+    let cluster = with("", "autopath cluster.local /etc/resolv.conf");
+    assert_eq!(data(&cluster, "web.shop.svc.cluster.local", RecordType::A), ["10.96.0.7"]);
+    assert!(cluster.answer("web.shop.svc.cluster.local", RecordType::AAAA).is_nodata());
+    for missing in ["none.shop.svc.cluster.local", "shop.svc.cluster.local"] {
+        let missing = cluster.answer(missing, RecordType::A);
+        assert_eq!((missing.rcode, missing.open), (None, Some(Open::Plugin("autopath".into()))));
+    }
+    let other = cluster.answer("1.2.3.10.in-addr.arpa", RecordType::PTR);
+    assert_eq!(other.rcode, Some(Rcode::ServFail));
 }
 
 #[test]
