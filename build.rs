@@ -25,7 +25,9 @@ fn main() {
     let flags = [format!("-Wl,--symbol-ordering-file={order}"), "-Wl,--no-warn-symbol-ordering".to_owned()];
     // Rust brings a linker that can do this; distributions and users may have set another.
     if links(&flags) {
-        flags.iter().for_each(|flag| println!("cargo::rustc-link-arg-bins={flag}"));
+        for flag in flags {
+            println!("cargo::rustc-link-arg-bins={flag}");
+        }
     }
 }
 
