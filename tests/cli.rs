@@ -197,6 +197,11 @@ fn names_are_asked_live_and_compared() {
     let one = demo(&["check", "my-app", "-o", "json"]).json();
     assert_eq!((&one["kind"], &one["items"][0]["verdict"]), (&"CheckList".into(), &"equal".into()));
 
+    let mistyped = demo(&["check", "my-ap", "mysql"]);
+    assert!(mistyped.code == Some(1) && mistyped.err.contains("Did you mean my-app?"), "{mistyped:?}");
+    assert!(mistyped.err.contains("none in namespace default"), "{mistyped:?}");
+    assert!(mistyped.out.contains(" 0 different") && !mistyped.out.contains(" 0 equal"), "{mistyped:?}");
+
     let health = demo(&["dns", "--health"]);
     assert!(health.code == Some(0) && health.out.contains("CoreDNS"), "{health:?}");
 }

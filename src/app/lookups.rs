@@ -189,6 +189,7 @@ impl App {
                 kind = Some(parsed.map_err(|_| format!("{word} is no record type (A, AAAA, SRV, PTR, …)"))?);
             }
         }
+        dns::input::check(name).map_err(|why| format!("that name can't be asked: {why}"))?;
         let libc = libc.unwrap_or_else(|| self.libc_of(from.as_ref()));
         Ok(Wish { question: Question { name: name.to_owned(), kind }, from, libc })
     }
@@ -211,7 +212,7 @@ impl App {
             page.waiting = None;
             page.at = at;
             page.result = match result {
-                Ok(mut all) => all.pop().map(Ok),
+                Ok(mut all) => all.pop().map(|lookup| Ok(lookup.noted())),
                 Err(problem) => Some(Err(problem)),
             };
             return;
@@ -249,6 +250,7 @@ impl App {
             }] += 1;
         }
         let text = match counts {
+            [1, 0, 0] => "the cluster's DNS answers as predicted: 1 record equal".to_owned(),
             [equal, 0, 0] => format!("the cluster's DNS answers as predicted: {equal} records equal"),
             [equal, different, 0] => format!("{equal} records equal, {different} different"),
             [equal, different, open] => {

@@ -13,6 +13,7 @@ use super::args::{Explore, Form, Origin, Output};
 use super::explore::start_demo;
 use super::facts::Facts;
 use super::failure::{Exit, Failure, tell};
+use super::list::List;
 use super::live::{Cluster, failed};
 use super::names::Query;
 use super::report::check as report;
@@ -183,7 +184,13 @@ impl Work<'_> {
         let took = start.elapsed();
         report::print(&all, facts.context.as_deref(), took, self.check.output, out)?;
         out.flush()?;
-        Ok(exit(&all, &facts))
+        // A name that is mistyped must not pass as one that is fine.
+        let facts = Facts { scope: self.scope.clone(), ..facts };
+        let missing = List::Dns.tell_missing(&facts, self.query);
+        Ok(match exit(&all, &facts) {
+            Exit::Fine if missing => Exit::Problems,
+            other => other,
+        })
     }
 
     /// Follows the objects, and asks what they change; now and then everything. Only what changed is told.
@@ -193,6 +200,9 @@ impl Work<'_> {
         for warning in &facts.warnings {
             tell(&mut io::stderr(), "warning", warning);
         }
+        // What is named may come to be later: that is what one waits for.
+        facts.scope = self.scope.clone();
+        List::Dns.tell_missing(&facts, self.query);
         let (mut server, mut health) = self.server(&facts).await?;
         let mut cluster = dns::Cluster::new(&facts.snapshot);
         let mut changes = Changes::new(SETTLES, self.check.dns_pod.as_deref() == Some("all"));

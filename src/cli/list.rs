@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::args::{Form, Output};
 use super::facts::{Facts, Needs};
+use super::failure::tell;
 use super::names::{Query, Wish};
 use super::report::dns::Records;
 use super::report::endpoints::Endpoints;
@@ -145,6 +146,15 @@ impl List {
             }
         }
         problems
+    }
+
+    /// Tells what was named and does not exist. Whether there was something to tell.
+    pub fn tell_missing(&self, facts: &Facts, query: &Query) -> bool {
+        let problems = self.missing(facts, query);
+        for problem in &problems {
+            tell(&mut io::stderr(), "error", problem);
+        }
+        !problems.is_empty()
     }
 
     /// Everything that could be named.

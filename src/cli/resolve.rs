@@ -119,7 +119,7 @@ fn predict(
     let (mut exit, mut pods) = (facts.exit, HashMap::new());
     let mut one = |wanted: &Wanted| -> Result<LiveLookup, Failure> {
         let Some((namespace, name)) = &wanted.from else {
-            return Ok(noted(cluster.predicted(wanted.question.clone(), None, wanted.libc)));
+            return Ok(cluster.predicted(wanted.question.clone(), None, wanted.libc).noted());
         };
         let key = (namespace.clone(), name.clone());
         let pod = if let Some(pod) = pods.get(&key) {
@@ -129,7 +129,7 @@ fn predict(
             pods.insert(key, pod);
             pod
         };
-        Ok(noted(cluster.predicted(wanted.question.clone(), Some(pod), wanted.libc)))
+        Ok(cluster.predicted(wanted.question.clone(), Some(pod), wanted.libc).noted())
     };
     if resolve.batch.is_some() {
         for wanted in wanted {
@@ -145,14 +145,6 @@ fn predict(
     let around = Around { context: facts.context.as_deref(), warnings: &facts.warnings };
     lookup::print(&lookups, resolve.form, resolve.trace, &around, out)?;
     Ok(if lookups.iter().all(LiveLookup::found) { exit } else { exit.max(Exit::Problems) })
-}
-
-/// The look-up with what is to be said about the way its name is written.
-pub(super) fn noted(mut lookup: LiveLookup) -> LiveLookup {
-    if lookup.outcome.caveat.is_none() {
-        lookup.outcome.caveat = input::note(&lookup.question.name);
-    }
-    lookup
 }
 
 /// A line of a batch that can't be asked.

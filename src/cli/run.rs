@@ -390,11 +390,7 @@ async fn watch(
 
 /// Tells what was asked for and is not there.
 fn missing(list: &List, facts: &Facts, query: &Query, nothing: Option<String>) -> Exit {
-    let problems = list.missing(facts, query);
-    for problem in &problems {
-        tell(&mut io::stderr(), "error", problem);
-    }
-    if !problems.is_empty() {
+    if list.tell_missing(facts, query) {
         return Exit::Problems;
     }
     if let Some(nothing) = nothing {

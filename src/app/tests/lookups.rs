@@ -149,3 +149,25 @@ fn another_context_forgets_what_the_former_answered() {
     app.update(Message::Resolved { id, result: Ok(vec![answer(NAME, RecordType::A, Ok(&["10.96.0.10"]))]) });
     assert!(app.lookups.marks.is_empty());
 }
+
+#[test]
+fn names_that_can_not_be_asked_are_refused_and_odd_ones_are_told() {
+    let mut app = explorer();
+    for (typed, why) in
+        [("a..b", "two dots"), (&*"x".repeat(300), "300 bytes"), (&"abc.".repeat(80), "321 bytes")]
+    {
+        press(&mut app, &[Action::Palette]);
+        type_text(&mut app, &format!("resolve {typed}"));
+        assert_eq!(press(&mut app, &[Action::Accept]), []);
+        let notice = app.notices.back().unwrap();
+        assert!(notice.tone == Tone::Fault && notice.text.contains(why), "{notice:?}");
+    }
+    press(&mut app, &[Action::Palette]);
+    type_text(&mut app, "resolve my-app:80");
+    let effects = press(&mut app, &[Action::Accept]);
+    let [Effect::Resolve { id, .. }] = &*effects else { panic!("{effects:?}") };
+    let result = Ok(vec![answer("my-app:80", RecordType::A, Ok(&[]))]);
+    app.update(Message::Resolved { id: *id, result });
+    let Some(Ok(lookup)) = app.lookups.lookup.as_ref().and_then(|l| l.result.as_ref()) else { panic!() };
+    assert!(lookup.outcome.caveat.as_ref().is_some_and(|c| c.contains("a port?")), "{:?}", lookup.outcome);
+}

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{Wanted, find_pod, noted};
+use super::{Wanted, find_pod};
 use crate::cli::args::dns::Resolve;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::live::{Cluster, failed};
@@ -49,7 +49,7 @@ pub(super) async fn run(
         lookup.outcome.addresses.retain(|ip| ip.is_ipv4() == v4);
     }
     let around = Around { context: facts.context.as_deref(), warnings: &[] };
-    let lookup = noted(lookup);
+    let lookup = lookup.noted();
     let found = !lookup.outcome.addresses.is_empty();
     lookup::print(&[lookup], resolve.form, resolve.trace, &around, out)?;
     Ok(if found { Exit::Fine } else { Exit::Problems })

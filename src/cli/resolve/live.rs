@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::{Wanted, find_pod, noted, refused};
+use super::{Wanted, find_pod, refused};
 use crate::app::Problem;
 use crate::cli::args::dns::Resolve;
 use crate::cli::facts::Facts;
@@ -116,7 +116,7 @@ async fn ask(
             lookup.outcome.caveat = Some(note.clone());
         }
     }
-    lookups.into_iter().map(noted).collect()
+    lookups.into_iter().map(LiveLookup::noted).collect()
 }
 
 /// The exit code of one look-up.

@@ -3,8 +3,9 @@
 //! What it is not: it changes no name; what is typed is asked. Everybody may use it.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use super::{Name, NameError};
+use super::{Name, NameError, reverse};
 use crate::model::text::is_safe;
 
 /// Whether a name can be asked at all.
@@ -33,6 +34,15 @@ pub fn check(name: &str) -> Result<(), String> {
 
 /// What to say about a name that can be asked but hardly is what was meant: characters that no Kubernetes name has.
 pub fn note(name: &str) -> Option<String> {
+    // The last label of a name that exists is no number.
+    if name.ends_with(|c: char| c.is_ascii_hexdigit() || c == ':')
+        && let Ok(address) = name.parse::<IpAddr>()
+    {
+        let reverse = reverse::reverse_name(address);
+        return Some(format!(
+            "this is an address, which is used as it is; its name is asked as {reverse} PTR"
+        ));
+    }
     // The usual case first: a batch asks this of every name.
     if name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
         return None;
@@ -86,5 +96,8 @@ mod tests {
         assert!(note("a\u{1b}[31m").unwrap().contains("control characters"));
         assert!(note("http://web").unwrap().contains("URL"));
         assert!(note("web:80").unwrap().contains("port"));
+        assert!(note("10.96.0.7").unwrap().ends_with(" 7.0.96.10.in-addr.arpa. PTR"));
+        assert!(note("fd00::7").unwrap().contains("an address"));
+        assert_eq!(["10.96.0", "face", "db-0.a"].map(note), [const { None }; 3]);
     }
 }

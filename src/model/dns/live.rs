@@ -239,6 +239,18 @@ pub struct LiveLookup {
 }
 
 impl LiveLookup {
+    /// With what is to be said about the way its name is written.
+    #[must_use]
+    pub fn noted(mut self) -> Self {
+        if let Some(note) = super::input::note(&self.question.name) {
+            self.outcome.caveat = Some(match self.outcome.caveat.take() {
+                Some(caveat) => format!("{note}; {caveat}"),
+                None => note,
+            });
+        }
+        self
+    }
+
     /// One that ends before anything is asked.
     pub fn unasked(question: Question, from: Option<ObjectKey>, libc: Libc, mode: Mode) -> Self {
         Self { question, from, libc, mode, steps: Vec::new(), outcome: Outcome::default() }

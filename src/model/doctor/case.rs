@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::asker::{End, NODE, Walked};
 use super::reading::{Form, Reading, readings};
 use super::{Asker, Diagnosis, Extra, OK, Outcome, Question, Step, Verdict};
-use crate::model::dns::{Cluster, Libc, Name, RecordType, Source};
+use crate::model::dns::{Cluster, Libc, Name, RecordType, Source, input};
 use crate::model::time::Timestamp;
 use crate::model::{
     ClusterSnapshot, Finding, Kind, Load, ObjectKey, ObjectRef, Pod, ServiceFacts, Severity, Text,
@@ -195,6 +195,7 @@ impl<'a> Case<'a> {
             let (name, namespace) = (&meant.key.name, &meant.key.namespace);
             lines.push(format!("read as Service {name} of namespace {namespace}: {}", self.absolute(meant)));
         }
+        lines.extend(input::note(typed));
         self.step("the name", Outcome::Ok, lines);
     }
 

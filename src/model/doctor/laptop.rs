@@ -58,7 +58,10 @@ impl Case<'_> {
         let server = facts.nameservers.first().map_or("its resolver", |s| &**s);
         let stub = facts.stub().map_or_else(String::new, |s| format!(" ({s})"));
         let service = meant.and_then(|m| self.service(&m.key)).map(|f| f.key().clone());
-        let mut message = if found.is_empty() {
+        let silent = !facts.replies.is_empty() && facts.replies.iter().all(|r| r.result.is_err());
+        let mut message = if silent {
+            format!("it was asked outside the cluster, and {server}{stub} did not answer")
+        } else if found.is_empty() {
             format!("it was asked outside the cluster: {server}{stub} does not know the cluster's names")
         } else {
             format!("it was asked outside the cluster: {server}{stub} knows another {}", self.question.name)
@@ -67,9 +70,13 @@ impl Case<'_> {
             let name = self.absolute(meant);
             let _ = write!(message, "; Service {key} exists, and inside its name is {name}");
         }
+        let missing = |m: &Reading| self.knows(Kind::Service, &m.key.namespace);
         let advice = match &service {
             Some(_) => {
                 "press f on the Service in the explorer, or type `kdisco forward`, to reach it from here"
+            }
+            None if meant.is_some_and(missing) => {
+                "inside the cluster there is no such name either: see what else was found"
             }
             None => "inside the cluster the name may well be known: ask from a pod with --from NAMESPACE/POD",
         };

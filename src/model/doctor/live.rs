@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::asker::Walked;
 use super::case::{Case, Rank, a_finding};
-use super::reading::{Reading, readings};
+use super::reading::{Form, Reading, readings};
 use super::{Asker, LiveAnswer, LiveReply, Outcome, Question};
 use crate::model::dns::{Answer, Cluster, Libc, Name, Rcode, RecordType, search};
 use crate::model::{ClusterSnapshot, Finding, Kind, ObjectKey, Severity};
@@ -24,7 +24,10 @@ pub fn questions(
     let mut names: Vec<String> = Vec::new();
     let own = question.from.namespace().map(|n| &**n);
     let all = readings(&parsed, own, cluster);
-    let known = all.iter().find(|r| snapshot.service(&r.key).is_some()).or_else(|| all.first());
+    let in_namespace =
+        |r: &&Reading| r.form != Form::Own && !snapshot.services_in(&r.key.namespace).is_empty();
+    let known = all.iter().find(|r| snapshot.service(&r.key).is_some());
+    let meant = known.or_else(|| all.iter().find(in_namespace)).or_else(|| all.first());
     if let Asker::Pod(..) | Asker::Namespace(..) = question.from {
         let conf = match &question.from {
             Asker::Pod(key, _) => snapshot.pod(&key.namespace, &key.name).map(|p| cluster.resolv_conf(p)),
@@ -39,7 +42,7 @@ pub fn questions(
             names.extend(plan.into_iter().map(|q| q.name));
         }
     }
-    names.extend(known.map(|r| r.absolute(&cluster.domain().name)));
+    names.extend(meant.map(|r| r.absolute(&cluster.domain().name)));
     let mut seen = BTreeSet::new();
     names.retain(|n| Name::parse(n).is_ok() && seen.insert(n.to_ascii_lowercase()));
     // Where it is clear what is meant, the outside has no say; its servers may take their time.

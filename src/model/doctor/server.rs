@@ -128,6 +128,17 @@ impl Case<'_> {
         lines
     }
 
+    /// Whether all its pods were restarted a moment ago: they answer between two restarts, which are five minutes apart
+    /// at most (kubelet `MaxContainerBackOff`).
+    fn restarting(&self, pods: &[&Pod]) -> bool {
+        const RECENT: i64 = 6 * 60;
+        let recently = |pod: &&Pod| {
+            let last = pod.statuses.iter().filter_map(|s| s.last_finished).max();
+            pod.restarts() > 0 && last.is_some_and(|t| self.now.as_second() - t.as_second() < RECENT)
+        };
+        !pods.is_empty() && pods.iter().all(recently)
+    }
+
     /// What is wrong with the server; `down` where none of its endpoints is ready.
     fn illness(&self, facts: &ServiceFacts, pods: &[&Pod], down: bool) -> Option<Finding> {
         let object = (Kind::Service, facts.key().clone());
@@ -157,7 +168,7 @@ impl Case<'_> {
                 "give ClusterRole system:coredns list and watch on services, namespaces, and endpointslices.discovery.k8s.io",
             ));
         }
-        if !down {
+        if !down && !self.restarting(pods) {
             return None;
         }
         if let Some(said) = line(&|t| t.contains("Loop (") && t.contains("detected")) {
@@ -171,6 +182,9 @@ impl Case<'_> {
                 ],
                 "set the kubelet's resolvConf to /run/systemd/resolve/resolv.conf, or name a server behind `forward .`",
             ));
+        }
+        if !down {
+            return None;
         }
         let unsynced = line(&|t| {
             t.contains("waiting for Kubernetes API")

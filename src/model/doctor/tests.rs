@@ -201,6 +201,11 @@ fn the_riddle_of_the_tutorial() {
     assert!(diagnosis.try_next.iter().any(|t| t.starts_with("press f")), "{:?}", diagnosis.try_next);
     let behind = diagnosis.steps.iter().find(|s| s.what == "behind it").unwrap();
     assert_eq!(behind.outcome, Outcome::Ok);
+    // Nothing is said of a server that was not heard, and no pod is offered to ask from where none would find it.
+    let diagnosis = World::new().diagnose("nope.default", None, laptop(Err("timed out".into())));
+    check(&diagnosis, "asked-outside-cluster");
+    assert!(diagnosis.verdict.message.contains("did not answer"), "{}", diagnosis.verdict.message);
+    assert!(!diagnosis.try_next.iter().any(|t| t.contains("may well be known")), "{:?}", diagnosis.try_next);
 }
 
 #[test]
@@ -432,6 +437,14 @@ fn questions_for_the_server() {
             "my-app.default.svc.cluster.local.",
             "my-app.default.cluster.local.",
         ]
+    );
+    let from = laptop(nxdomain("."));
+    let question = Question { name: "nope.default".to_owned(), kind: Some(RecordType::A), from };
+    let asked = questions(&question, &snapshot, &cluster);
+    assert_eq!(
+        asked,
+        [("nope.default.svc.cluster.local.".to_owned(), RecordType::A)],
+        "what is most likely meant"
     );
 }
 

@@ -40,6 +40,16 @@ fn the_server_is_ill() {
     world.extra.logs =
         log("[FATAL] plugin/loop: Loop (127.0.0.1:55953 -> :53) detected for zone \".\", see https://…");
     world.says("my-app.default", "coredns-loop");
+    // Between two restarts it is ready and answers.
+    for (seconds, code) in [(30, "coredns-loop"), (20 * 60, "ok")] {
+        let mut between = World::new();
+        between.extra.logs = world.extra.logs.clone();
+        for pod in between.pods.iter_mut().filter(|p| &*p.key.namespace == "kube-system") {
+            pod.statuses[0].restarts = 3;
+            pod.statuses[0].last_finished = Some(now() - jiff::SignedDuration::from_secs(seconds));
+        }
+        between.says("my-app.default", code);
+    }
     let mut world = without_dns(vec![coredns()]);
     world.extra.logs = log(
         "failed to list *v1.EndpointSlice: endpointslices.discovery.k8s.io is forbidden: User \"x\" cannot list resource",
