@@ -226,7 +226,9 @@ async fn many_connections_that_wait_do_not_storm_a_server_that_is_down() {
 
 #[tokio::test]
 async fn a_server_that_wants_to_be_left_alone_is_asked_once() {
-    let world = World::start(tuning()).await;
+    // No pause of ours that could be taken for the server's.
+    let at_once = Tuning { again: Duration::ZERO, again_most: Duration::ZERO, ..tuning() };
+    let world = World::start(at_once).await;
     let scope = Scope { resource: Some("pods/portforward".into()), ..Scope::default() };
     world.demo.faults().always(scope, Failure::TooManyRequests(3600));
     world.relay.cut();

@@ -154,6 +154,8 @@ async fn a_pod_that_goes_in_the_middle_is_told() {
     let mut held = TcpStream::connect(local).await.unwrap();
     held.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     held.read_exact(&mut [0; 20]).await.unwrap();
+    // It waits for the answer to another one, that it has begun.
+    held.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     let status = until(&forwards, id, "it is connected", |s| s.pod.is_some() && s.ready > 1).await;
     let (pod, ready) = (status.pod.unwrap(), status.ready);
     let path = format!("/api/v1/namespaces/default/pods/{pod}?gracePeriodSeconds=0");

@@ -354,9 +354,12 @@ fn the_explorer_shows_and_logs_no_secret() {
         holds_none(&String::from_utf8_lossy(&terminal.raw), "the terminal");
     };
     explore(&["--demo", "-A"], "my-app");
-    let (port, _) = serve_kept(|seen| answer(&seen.head, Some("401 Unauthorized"), ""));
-    let file = home.one(&trusted(port), &format!("token: {PLANTED}, username: me, password: {PLANTED}"));
-    explore(&["--kubeconfig", &file], "kdisco");
+    let (port, said) = serve_kept(|seen| answer(&seen.head, Some("401 Unauthorized"), ""));
+    for user in [format!("token: {PLANTED}"), format!("username: me, password: {PLANTED}")] {
+        let file = home.one(&trusted(port), &user);
+        explore(&["--kubeconfig", &file], "(401)");
+    }
+    assert!(said.lock().unwrap().iter().any(|seen| seen.head.contains(PLANTED)), "the token is never sent");
     let file = home.kubeconfig(&format!("users:\n- name: u\n  user: {{token: {PLANTED}\n"));
     explore(&["--kubeconfig", &file], "kdisco");
     home.look();

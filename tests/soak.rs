@@ -168,6 +168,14 @@ async fn a_cluster_that_never_rests_leaves_nothing_behind() {
         settles(|now| now.tasks <= after.tasks + 24 && now.descriptors <= after.descriptors + 12).await;
     let pages = pages.unwrap_or_else(|now| panic!("after 200 pages {now:?}, before them {after:?}"));
     assert!(pages.kib <= after.kib + 16 * 1024, "after 200 pages {pages:?}, before them {after:?}");
+    // Both at once: pods go while pages come from them.
+    for _ in 0..20 {
+        tokio::join!(world.minute(), world.pages());
+    }
+    let both = settles(|now| now.tasks <= pages.tasks + 24 && now.descriptors <= pages.descriptors + 8).await;
+    let both =
+        both.unwrap_or_else(|now| panic!("after 20 minutes with pages {now:?}, before them {pages:?}"));
+    assert!(both.kib <= pages.kib + 24 * 1024, "after both {both:?}, before {pages:?}");
     // And nothing of all that outlives its owners.
     world.forwards.stop_all();
     drop(world);

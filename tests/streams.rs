@@ -109,6 +109,7 @@ async fn every_way_leads_to_the_pod() {
         assert!(page.ends_with(&format!("my-app pod {POD}\n")), "{way:?}: {page}");
         let carried = work.await.unwrap();
         assert_eq!((carried.end, carried.down), (End::Pod, page.len() as u64), "{way:?}");
+        assert!(carried.answered, "{way:?}");
         let mut refused = tunnels.open("default", POD, CLOSED).await.unwrap();
         let error = refused.read_to_end(&mut Vec::new()).await.unwrap_err().to_string();
         assert!(error.contains("connection refused"), "{way:?}: {error}");
@@ -189,6 +190,47 @@ async fn a_connection_with_a_stuck_worker_is_replaced() {
     timeout(Duration::from_secs(20), replaced).await.unwrap();
     assert_eq!(good(&tunnels, 60).await, 60);
     assert_eq!(counts.all.load(Ordering::SeqCst), 2, "all over the new one");
+}
+
+/// Waits for a number of open connections.
+async fn open(counts: &Counts, wanted: usize) {
+    let reached = async {
+        while counts.open.load(Ordering::SeqCst) != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(FAILS, reached)
+        .await
+        .unwrap_or_else(|_| panic!("{} are open", counts.open.load(Ordering::SeqCst)));
+}
+
+#[tokio::test]
+async fn of_a_pod_that_has_gone_nothing_stays_open() {
+    let demo = measured().await;
+    let (server, counts) = counted(&demo).await;
+    let config = kube::Config::new(server.parse().unwrap());
+    let tunnels = Tunnels::new(kube::Client::try_from(config).unwrap());
+    for _ in 0..3 {
+        tunnels.warm("default", POD).await.unwrap();
+        assert_eq!(counts.open.load(Ordering::SeqCst), 1);
+        tunnels.cool("default", POD);
+        open(&counts, 0).await;
+    }
+    // One that is in use stays until it is not.
+    tunnels.warm("default", POD).await.unwrap();
+    let (mut near, work) = socket(&tunnels, ECHO).await;
+    near.write_all(b"a").await.unwrap();
+    near.read_exact(&mut [0]).await.unwrap();
+    tunnels.cool("default", POD);
+    near.write_all(b"b").await.unwrap();
+    near.read_exact(&mut [0]).await.unwrap();
+    assert_eq!(counts.open.load(Ordering::SeqCst), 1);
+    near.set_zero_linger().unwrap();
+    drop(near);
+    assert_eq!(work.await.unwrap().end, End::Local);
+    open(&counts, 0).await;
+    tunnels.cool("default", POD);
+    assert_eq!(format!("{tunnels:?}"), "Tunnels { pods: 0, .. }");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::de::DeserializeSeed;
+use serde_json::Value;
 
 use super::convert::Converter;
 use crate::model::ClusterSnapshot;
@@ -20,7 +21,7 @@ mod document;
 mod tests;
 
 use collect::Collector;
-use document::{Document, Documents};
+use document::{Documents, Source};
 
 /// What a file held.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ pub fn load(path: &Path) -> Result<Loaded, ObjectsError> {
 
 /// Reads objects from anywhere; `file` names it in errors.
 pub fn read(reader: impl Read, file: &str) -> Result<Loaded, ObjectsError> {
-    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let mut reader: Source<'_> = BufReader::with_capacity(1 << 16, Box::new(reader));
     let failed = |error| ObjectsError::Read { file: file.to_owned(), error };
     let mut collector = Collector::default();
     if is_json(&mut reader).map_err(failed)? {
@@ -116,7 +117,7 @@ fn is_json(reader: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-fn read_json(reader: impl Read, file: &str, collector: &mut Collector) -> Result<(), ObjectsError> {
+fn read_json(reader: Source<'_>, file: &str, collector: &mut Collector) -> Result<(), ObjectsError> {
     let failed = |error: serde_json::Error| {
         let file = file.to_owned();
         if error.is_io() {
@@ -147,12 +148,13 @@ fn read_yaml(mut reader: impl Read, file: &str, collector: &mut Collector) -> Re
         },
         with_snippet: false,
     };
-    for document in serde_saphyr::read_with_options::<_, Document>(&mut reader, options) {
+    for document in serde_saphyr::read_with_options::<_, Value>(&mut reader, options) {
         let document = document.map_err(|error| ObjectsError::Yaml {
             file: file.to_owned(),
             what: one_line(&error.to_string()),
         })?;
-        document.0.into_iter().for_each(|slim| collector.take(slim));
+        document::of_tree(&document, |slim| collector.take(slim))
+            .map_err(|error| ObjectsError::Json { file: file.to_owned(), error })?;
     }
     Ok(())
 }

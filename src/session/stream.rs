@@ -204,6 +204,8 @@ impl Tunnels {
         let pool = lock(&self.inner.pools).get(&key).cloned();
         if let Some(pool) = pool {
             pool.cool();
+            // Most pods that are no longer wanted never come back. Streams that still run hold it themselves.
+            lock(&self.inner.pools).retain(|_, pool| pool.used());
         }
     }
 
@@ -262,8 +264,13 @@ impl Tunnels {
         // A task of its own: who waits for it may be dropped, a frame must not be cut in the middle.
         let _abandoned = Abandoned(pipe.clone());
         let work = tokio::spawn(async move { carry(&pool, &tunnel, &pipe, local, first).await });
-        let lost =
-            |_| Carried { end: End::Lost("the session has ended".into()), down: 0, up: 0, again: None };
+        let lost = |_| Carried {
+            end: End::Lost("the session has ended".into()),
+            down: 0,
+            up: 0,
+            answered: false,
+            again: None,
+        };
         Ok(work.await.unwrap_or_else(lost))
     }
 }

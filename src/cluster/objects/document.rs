@@ -1,14 +1,14 @@
 //! The shape of a saved file: documents, lists, and each object's kind before its contents.
 //!
 //! An object is read straight into its slim type when its `apiVersion` and `kind` come first, as every program
-//! writes them. Where they don't, its parts are kept as a tree until the kind is known.
+//! writes them. Where they don't, its parts are kept as a tree until the kind is known. YAML is a tree at first.
 
 use std::fmt;
+use std::io::{BufReader, Read};
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::de::IoRead;
 use serde_json::{Map, Value};
 
 use crate::cluster::slim::{self, loose};
@@ -48,15 +48,17 @@ impl Slim {
 /// Where found things go.
 type Sink<'a> = &'a mut dyn FnMut(Slim);
 
-/// One YAML document, read whole.
-pub(super) struct Document(pub(super) Vec<Slim>);
+/// The one kind of reader that objects are read from: for each other one the compiler would make all of
+/// [`crate::cluster::slim`] again, half a megabyte.
+pub(super) type Source<'a> = BufReader<Box<dyn Read + 'a>>;
 
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut found = Vec::new();
-        Documents(&mut |slim| found.push(slim)).deserialize(deserializer)?;
-        Ok(Self(found))
-    }
+fn source(json: &[u8]) -> serde_json::Deserializer<IoRead<Source<'_>>> {
+    serde_json::Deserializer::from_reader(BufReader::with_capacity(json.len().min(1 << 16), Box::new(json)))
+}
+
+/// Reads a document that is there as a tree (as YAML is).
+pub(super) fn of_tree(tree: &Value, mut sink: impl FnMut(Slim)) -> serde_json::Result<()> {
+    Documents(&mut sink).deserialize(&mut source(&serde_json::to_vec(tree)?))
 }
 
 /// Reads a document: an object, a list object, or a bare list of either.
@@ -99,13 +101,13 @@ impl Reader<'_> {
     /// What the parts of an object are, now that all are known.
     fn kept<E: Error>(mut self, head: &Head, rest: Map<String, Value>) -> Result<(), E> {
         match head.meaning() {
-            Meaning::Object(kind) => self.tree(kind, rest),
+            Meaning::Object(kind) => self.tree(kind, &rest),
             Meaning::Other => {
                 (self.sink)(Slim::Other);
                 Ok(())
             }
             Meaning::List(Some(kind)) => {
-                std::mem::take(self.kindless).into_iter().try_for_each(|entry| self.tree(kind, entry))
+                std::mem::take(self.kindless).iter().try_for_each(|entry| self.tree(kind, entry))
             }
             Meaning::List(None) => {
                 self.kindless.drain(..).for_each(|_| (self.sink)(Slim::Nothing));
@@ -122,8 +124,9 @@ impl Reader<'_> {
         }
     }
 
-    fn tree<E: Error>(&mut self, kind: Kind, tree: Map<String, Value>) -> Result<(), E> {
-        (self.sink)(Slim::read(kind, Value::Object(tree)).map_err(E::custom)?);
+    fn tree<E: Error>(&mut self, kind: Kind, tree: &Map<String, Value>) -> Result<(), E> {
+        let json = serde_json::to_vec(tree).map_err(E::custom)?;
+        (self.sink)(Slim::read(kind, &mut source(&json)).map_err(E::custom)?);
         Ok(())
     }
 

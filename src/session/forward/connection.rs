@@ -88,7 +88,10 @@ impl Core {
                             self.balance.worked(&backend.pod);
                             self.live.worked();
                         }
-                        if carried.end == End::Pod && self.balance.has_left(&backend.pod, Instant::now()) {
+                        if carried.end == End::Pod
+                            && !carried.answered
+                            && self.balance.has_left(&backend.pod, Instant::now())
+                        {
                             self.live.cut(&format!(
                                 "pod {}, which was going away, ended a connection after {} bytes: there may have been more",
                                 backend.pod, carried.down

@@ -3,9 +3,14 @@
 //! What it is: files, `index.html`, listings, ranges, dates. What it is not: filtered; kubectl's filter is about the
 //! API alone. Links within the directory are followed, as kubectl does.
 
+mod sniff;
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::Metadata;
+use std::hash::BuildHasher as _;
 use std::io::{self, SeekFrom};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -141,13 +146,8 @@ async fn content<B>(path: &Path, about: &Metadata, request: &Request<B>) -> io::
     } else {
         headers.get(RANGE).and_then(|range| range.to_str().ok())
     };
-    let (start, length) = match range(wanted, size) {
-        Range::Whole => (0, size),
-        Range::Part(start, length) => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            put(&mut response, CONTENT_RANGE, &format!("bytes {start}-{}/{size}", start + length - 1));
-            (start, length)
-        }
+    let parts = match range(wanted, size) {
+        Range::Parts(parts) => parts,
         Range::Wrong => return Ok(error(StatusCode::RANGE_NOT_SATISFIABLE, "invalid range")),
         Range::Beyond => {
             let mut response = error(StatusCode::RANGE_NOT_SATISFIABLE, "invalid range: failed to overlap");
@@ -157,44 +157,119 @@ async fn content<B>(path: &Path, about: &Metadata, request: &Request<B>) -> io::
     };
     dated(&mut response, modified);
     put(&mut response, ACCEPT_RANGES, "bytes");
+    let place = |part: &Part| format!("bytes {}-{}/{size}", part.start, i128::from(part.end()) - 1);
+    let pieces = match parts.as_slice() {
+        [] => VecDeque::from([Piece::File(Part { start: 0, length: size })]),
+        [part] => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            put(&mut response, CONTENT_RANGE, &place(part));
+            VecDeque::from([Piece::File(*part)])
+        }
+        parts => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let kind = response.headers()[CONTENT_TYPE].to_str().unwrap_or_default().to_owned();
+            let boundary = boundary();
+            put(&mut response, CONTENT_TYPE, &format!("multipart/byteranges; boundary={boundary}"));
+            several(parts, &boundary, |part| {
+                format!("Content-Range: {}\r\nContent-Type: {kind}\r\n\r\n", place(part))
+            })
+        }
+    };
+    let length: u64 = pieces.iter().map(Piece::length).sum();
     put(&mut response, CONTENT_LENGTH, &length.to_string());
     if *method == Method::HEAD {
         return Ok(response.map(|()| full("")));
     }
-    file.seek(SeekFrom::Start(start)).await?;
-    Ok(response.map(|()| chunks(file, length)))
+    Ok(response.map(|()| chunks(file, pieces)))
 }
 
-/// So many bytes of a file, read as they are taken.
-fn chunks(file: File, length: u64) -> Own {
-    let parts = stream::try_unfold((file, length), |(mut file, left)| async move {
-        if left == 0 {
-            return Ok(None);
+/// What an answer consists of.
+enum Piece {
+    Text(String),
+    File(Part),
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::File(part) => part.length,
         }
+    }
+}
+
+/// Several ranges in one answer (Go: `mime/multipart.Writer`).
+fn several(parts: &[Part], boundary: &str, heads: impl Fn(&Part) -> String) -> VecDeque<Piece> {
+    let mut pieces = VecDeque::new();
+    for (at, part) in parts.iter().enumerate() {
+        let line = if at == 0 { "" } else { "\r\n" };
+        pieces.push_back(Piece::Text(format!("{line}--{boundary}\r\n{}", heads(part))));
+        pieces.push_back(Piece::File(*part));
+    }
+    pieces.push_back(Piece::Text(format!("\r\n--{boundary}--\r\n")));
+    pieces
+}
+
+/// What no file contains: as long as Go's, and as random.
+fn boundary() -> String {
+    let random = RandomState::new();
+    let words = (0..4_u64).map(|at| format!("{:016x}", random.hash_one(at)));
+    words.collect::<String>()[..60].to_owned()
+}
+
+/// The pieces, those of the file read as they are taken.
+fn chunks(file: File, pieces: VecDeque<Piece>) -> Own {
+    let parts = stream::try_unfold((file, pieces), |(mut file, mut pieces)| async move {
+        let (start, left) = match pieces.pop_front() {
+            None => return Ok(None),
+            Some(Piece::Text(text)) => return Ok(Some((Frame::data(Bytes::from(text)), (file, pieces)))),
+            Some(Piece::File(part)) => (part.start, part.length),
+        };
         let mut chunk = vec![0; usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK))];
-        let read = file.read(&mut chunk).await?;
-        if read == 0 {
-            // It has become shorter: the client must not take it for whole.
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        if left > 0 {
+            file.seek(SeekFrom::Start(start)).await?;
+            let read = file.read(&mut chunk).await?;
+            if read == 0 {
+                // It has become shorter: the client must not take it for whole.
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+            }
+            chunk.truncate(read);
+            let read = read as u64;
+            if read < left {
+                pieces.push_front(Piece::File(Part { start: start + read, length: left - read }));
+            }
         }
-        chunk.truncate(read);
-        Ok(Some((Frame::data(Bytes::from(chunk)), (file, left - read as u64))))
+        Ok(Some((Frame::data(Bytes::from(chunk)), (file, pieces))))
     });
     StreamBody::new(parts).boxed_unsync()
 }
 
-/// A range of a file.
+/// A part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    start: u64,
+    length: u64,
+}
+
+impl Part {
+    fn end(self) -> u64 {
+        self.start + self.length
+    }
+}
+
+/// The ranges that are asked for.
 #[derive(Debug, PartialEq, Eq)]
 enum Range {
-    Whole,
-    Part(u64, u64),
+    /// These; the whole file if there are none.
+    Parts(Vec<Part>),
     Wrong,
     Beyond,
 }
 
-/// Reads a `Range` header. Several ranges get the whole: that is allowed, and nothing here needs them.
+/// Reads a `Range` header (Go: `http.parseRange`, `serveContent`).
 fn range(header: Option<&str>, size: u64) -> Range {
-    let Some(header) = header.filter(|header| !header.is_empty()) else { return Range::Whole };
+    let whole = Range::Parts(Vec::new());
+    let Some(header) = header.filter(|header| !header.is_empty()) else { return whole };
     let Some(list) = header.strip_prefix("bytes=") else { return Range::Wrong };
     let (mut found, mut beyond) = (Vec::new(), false);
     for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -203,7 +278,8 @@ fn range(header: Option<&str>, size: u64) -> Range {
         let number = |text: &str| text.parse::<u64>().ok().filter(|n| i64::try_from(*n).is_ok());
         if first.is_empty() {
             let Some(length) = number(last) else { return Range::Wrong };
-            found.push((size - length.min(size), length.min(size)));
+            let length = length.min(size);
+            found.push(Part { start: size - length, length });
             continue;
         }
         let Some(first) = number(first) else { return Range::Wrong };
@@ -213,13 +289,16 @@ fn range(header: Option<&str>, size: u64) -> Range {
         }
         let last = if last.is_empty() { Some(size - 1) } else { number(last).filter(|last| *last >= first) };
         let Some(last) = last else { return Range::Wrong };
-        found.push((first, last.min(size - 1) - first + 1));
+        found.push(Part { start: first, length: last.min(size - 1) - first + 1 });
     }
-    match found.as_slice() {
-        [] if beyond && size > 0 => Range::Beyond,
-        [(start, length)] if *length > 0 => Range::Part(*start, *length),
-        _ => Range::Whole,
+    if found.is_empty() && beyond && size > 0 {
+        return Range::Beyond;
     }
+    // More than the file itself: somebody wants to make work, or is confused.
+    if found.iter().map(|part| u128::from(part.length)).sum::<u128>() > u128::from(size) {
+        return whole;
+    }
+    Range::Parts(found)
 }
 
 /// When it was changed, in whole seconds, as HTTP dates are.
@@ -260,7 +339,7 @@ fn put<B>(response: &mut Response<B>, name: HeaderName, value: &str) {
     }
 }
 
-/// By the name's ending; where that says nothing, text or not by the first bytes.
+/// By the name's ending; where that says nothing, by the first bytes.
 async fn content_type(path: &Path, file: &mut File) -> io::Result<HeaderValue> {
     let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
     let known = match ending.as_str() {
@@ -285,15 +364,9 @@ async fn content_type(path: &Path, file: &mut File) -> io::Result<HeaderValue> {
     if !known.is_empty() {
         return Ok(HeaderValue::from_static(known));
     }
-    let mut first = [0; 512];
-    let read = file.read(&mut first).await?;
-    let binary = |b: &u8| matches!(b, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f);
-    let guess = if first[..read].iter().any(binary) {
-        "application/octet-stream"
-    } else {
-        "text/plain; charset=utf-8"
-    };
-    Ok(HeaderValue::from_static(guess))
+    let mut first = Vec::with_capacity(sniff::LOOK);
+    file.take(sniff::LOOK as u64).read_to_end(&mut first).await?;
+    Ok(HeaderValue::from_static(sniff::sniff(&first)))
 }
 
 #[cfg(test)]
@@ -302,21 +375,50 @@ mod tests {
 
     #[test]
     fn ranges_are_read_as_in_go() {
+        let parts = |parts: &[(u64, u64)]| {
+            Range::Parts(
+                parts.iter().map(|(start, length)| Part { start: *start, length: *length }).collect(),
+            )
+        };
         for (header, expected) in [
-            (None, Range::Whole),
-            (Some("bytes=0-1"), Range::Part(0, 2)),
-            (Some("bytes=3-"), Range::Part(3, 7)),
-            (Some("bytes=-4"), Range::Part(6, 4)),
-            (Some("bytes=-99"), Range::Part(0, 10)),
-            (Some("bytes=8-99"), Range::Part(8, 2)),
+            (None, parts(&[])),
+            (Some("bytes=0-1"), parts(&[(0, 2)])),
+            (Some("bytes=3-"), parts(&[(3, 7)])),
+            (Some("bytes=-4"), parts(&[(6, 4)])),
+            (Some("bytes=-99"), parts(&[(0, 10)])),
+            (Some("bytes=-0"), parts(&[(10, 0)])),
+            (Some("bytes=8-99"), parts(&[(8, 2)])),
             (Some("bytes=10-"), Range::Beyond),
             (Some("bytes=2-1"), Range::Wrong),
             (Some("bytes=x-1"), Range::Wrong),
             (Some("lines=1-2"), Range::Wrong),
-            (Some("bytes=0-1,3-4"), Range::Whole),
+            (Some("bytes=0-1,3-4"), parts(&[(0, 2), (3, 2)])),
+            (Some("bytes=0-1,99-"), parts(&[(0, 2)])),
+            (Some("bytes=0-5,3-9"), parts(&[])),
         ] {
             assert_eq!(range(header, 10), expected, "{header:?}");
         }
-        assert_eq!(range(Some("bytes=0-1"), 0), Range::Whole);
+        assert_eq!(range(Some("bytes=0-1"), 0), parts(&[]));
+    }
+
+    #[tokio::test]
+    async fn several_ranges_come_in_one_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.txt"), "0123456789").unwrap();
+        let request = Request::builder().header(RANGE, "bytes=0-1, -3").body(()).unwrap();
+        let response = answer(folder.path(), b"a.txt", &request).await;
+        assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
+        let kind = response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
+        let length: usize = response.headers()[CONTENT_LENGTH].to_str().unwrap().parse().unwrap();
+        let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap();
+        assert_eq!(boundary.len(), 60);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body.len(), length);
+        let expected = [
+            "--B\r\nContent-Range: bytes 0-1/10\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n01",
+            "\r\n--B\r\nContent-Range: bytes 7-9/10\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n789",
+            "\r\n--B--\r\n",
+        ];
+        assert_eq!(str::from_utf8(&body).unwrap().replace(boundary, "B"), expected.concat());
     }
 }

@@ -9,17 +9,20 @@
 //! - Our end is held back while the pod sends, and until it has been quiet: the node closes both directions a second
 //!   after it, and what the pod still had to say is lost.
 
+mod down;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BufMut as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncReadExt as _, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::down::{down_to_memory, down_to_socket};
 use super::dial::Way;
 use super::pipe::Pipe;
 use super::pool::{Pool, Shared};
@@ -35,8 +38,8 @@ const CREDITS: usize = 2;
 const UNPROVEN: usize = 1;
 /// What was sent is kept so long, to be sent to another pod if this one refuses.
 const REPLAY: usize = 32 * 1024;
-/// How long the text of a refusal may come after the end that announces it.
-const TEXT: Duration = Duration::from_millis(500);
+/// An answer that took longer may have been cut by the end.
+const ANSWER: Duration = Duration::from_secs(3);
 /// A pod's end is told a second late: data that was sent in the meantime had no reader.
 const LATE: Duration = Duration::from_secs(3);
 
@@ -62,6 +65,9 @@ pub struct Carried {
     pub down: u64,
     /// Bytes to the pod.
     pub up: u64,
+    /// The pod ended it moments after it had answered what the client sent last: that was a whole answer, as far as
+    /// bytes tell.
+    pub answered: bool,
     /// The local connection, if nothing has reached a pod for certain: with what was read from it, to be carried to
     /// another one.
     pub again: Option<(TcpStream, Vec<u8>)>,
@@ -117,6 +123,8 @@ struct Job<'a> {
     sent: u64,
     frames: u32,
     last: Option<Instant>,
+    /// Bytes that had come from the pod by then.
+    heard: u64,
     owed: VecDeque<u32>,
     finished: bool,
     replay: Option<Vec<u8>>,
@@ -180,6 +188,7 @@ async fn over(
         sent: opening.len() as u64,
         frames: u32::from(!opening.is_empty()),
         last: (!opening.is_empty()).then(Instant::now),
+        heard: 0,
         owed: VecDeque::new(),
         finished: false,
         replay: Some(first.clone()),
@@ -196,8 +205,9 @@ async fn over(
         }
     };
     job.settle(&end).await;
+    let answered = pipe.seen().down > job.heard && job.last.is_some_and(|last| last.elapsed() < ANSWER);
     let (sent, replay) = (job.sent, job.replay.take());
-    give_back(pipe, local, end, replay, sent)
+    Carried { answered, ..give_back(pipe, local, end, replay, sent) }
 }
 
 /// What is told of a stream that has ended, with its socket if it can be used again.
@@ -223,7 +233,7 @@ fn give_back(pipe: &Pipe, local: Local, end: End, replay: Option<Vec<u8>>, up: u
             _ => {}
         }
     }
-    Carried { end, down, up, again }
+    Carried { end, down, up, answered: false, again }
 }
 
 impl Job<'_> {
@@ -366,6 +376,7 @@ impl Job<'_> {
             self.owed.push_back(number);
         }
         self.last = Some(Instant::now());
+        self.heard = self.pipe.seen().down;
         self.sent += count as u64;
         self.pipe.meter.add_up(count);
         if self.sent > self.tunnel.tuning.bulk {
@@ -450,65 +461,5 @@ impl Job<'_> {
             self.pool.serves(self.pipe.port);
         }
         self.tunnel.leave(self.pair, self.pipe.bulk.load(Ordering::Relaxed), self.frames >= CREDIT);
-    }
-}
-
-/// Ends that are seen when all that came before has been written.
-async fn end(pipe: &Pipe) -> Option<End> {
-    let seen = pipe.seen();
-    if seen.gone {
-        return Some(End::Local);
-    }
-    if let Some(error) = seen.error
-        && (seen.error_fin || seen.fin)
-    {
-        if !seen.error_fin {
-            let _ = timeout(TEXT, pipe.news_down.notified()).await;
-        }
-        return Some(End::Refused(pipe.failure().unwrap_or(error).into()));
-    }
-    if seen.fin {
-        if seen.error_fin || timeout(TEXT, pipe.news_down.notified()).await.is_err() {
-            return Some(End::Pod);
-        }
-        return None;
-    }
-    if let Some(why) = seen.over {
-        return Some(End::Lost(why));
-    }
-    pipe.news_down.notified().await;
-    None
-}
-
-/// Writes what the reader of the connection could not write at once.
-async fn down_to_socket(pipe: &Pipe, read: &OwnedReadHalf) -> End {
-    loop {
-        if !pipe.flush() {
-            return End::Local;
-        }
-        if pipe.seen().waiting {
-            tokio::select! {
-                _ = read.as_ref().writable() => {}
-                () = pipe.abandoned() => return End::Local,
-            }
-            continue;
-        }
-        if let Some(end) = end(pipe).await {
-            return end;
-        }
-    }
-}
-
-async fn down_to_memory(pipe: &Pipe, write: &mut WriteHalf<DuplexStream>) -> End {
-    loop {
-        while let Some(bytes) = pipe.take() {
-            if write.write_all(&bytes).await.is_err() {
-                return End::Local;
-            }
-        }
-        if let Some(end) = end(pipe).await {
-            let _ = write.shutdown().await;
-            return end;
-        }
     }
 }

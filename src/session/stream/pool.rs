@@ -142,6 +142,11 @@ impl Pool {
         self.wanted.load(Ordering::Relaxed) || !lock(&self.tunnels).is_empty()
     }
 
+    /// Lets go of a connection that has ended: its socket is closed with the last who holds it.
+    pub(super) fn forget(&self, over: &Tunnel) {
+        lock(&self.tunnels).retain(|tunnel| !std::ptr::eq(Arc::as_ptr(tunnel), over));
+    }
+
     /// The connection for a new stream: the first that is in order and calm.
     fn ready(&self, port: u16) -> Option<Arc<Tunnel>> {
         let mut tunnels = lock(&self.tunnels);
@@ -216,10 +221,14 @@ impl Pool {
                 Ok(io) => {
                     self.shared.works(*way);
                     let tunnel = Tunnel::start(io, *way, port, self.shared.tuning, &self.this);
+                    lock(&self.tunnels).push(tunnel.clone());
+                    // It may have ended before it was there to be forgotten.
+                    if tunnel.is_over() {
+                        self.forget(&tunnel);
+                    }
                     if self.closed.load(Ordering::Relaxed) {
                         tunnel.close("the session has ended");
                     }
-                    lock(&self.tunnels).push(tunnel.clone());
                     return Ok(tunnel);
                 }
                 Err(error) => match error.refusal {

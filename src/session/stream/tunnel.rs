@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 
 pub(super) use self::state::Pair;
 use self::state::State;
@@ -65,7 +66,15 @@ impl Tunnel {
         });
         let reader = tokio::spawn(tunnel.clone().read(read)).abort_handle();
         let keeper = tokio::spawn(tunnel.clone().keep()).abort_handle();
-        lock(&tunnel.state).tasks = vec![reader, keeper];
+        let tasks = vec![reader, keeper];
+        let mut state = lock(&tunnel.state);
+        if state.over.is_none() {
+            state.tasks = tasks;
+        } else {
+            // What came in first was its end.
+            tasks.iter().for_each(AbortHandle::abort);
+        }
+        drop(state);
         tunnel
     }
 
@@ -150,6 +159,7 @@ impl Tunnel {
             task.abort();
         }
         if let Some(pool) = self.pool.upgrade() {
+            pool.forget(self);
             pool.replenish();
         }
     }

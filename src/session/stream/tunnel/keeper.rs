@@ -56,8 +56,10 @@ impl Tunnel {
             if ask {
                 self.ask().await;
             }
-            if let Some(pool) = self.pool.upgrade() {
-                pool.tidy(&self);
+            match self.pool.upgrade() {
+                Some(pool) => pool.tidy(&self),
+                // Its pod's were dropped while it was being opened: there will be no stream for it.
+                None => self.retire(),
             }
         }
     }

@@ -1,0 +1,55 @@
+//! Tells the linker which functions a running session needs, so that it puts them together.
+//!
+//! Why: a page of code is in memory when one function of it has run, and the kernel maps those around it too. With the
+//! functions of a forward spread over the whole program two thirds of it were in memory, with them side by side a
+//! sixth. `assets/link-order.txt` names them; `tests/testbed/link_order.py` writes it. What is named there and does not
+//! exist (another compiler names things differently) is passed over, so the list can be old, but never wrong.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=assets/link-order.txt");
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    if variable("TARGET") != "x86_64-unknown-linux-gnu" || variable("PROFILE") != "release" {
+        return;
+    }
+    let order = Path::new(&variable("CARGO_MANIFEST_DIR")).join("assets/link-order.txt");
+    let order = order.display().to_string();
+    // A comma ends a linker's argument.
+    if order.contains(',') {
+        return;
+    }
+    let flags = [format!("-Wl,--symbol-ordering-file={order}"), "-Wl,--no-warn-symbol-ordering".to_owned()];
+    // Rust brings a linker that can do this; distributions and users may have set another.
+    if links(&flags) {
+        for flag in flags {
+            println!("cargo::rustc-link-arg-bins={flag}");
+        }
+    }
+}
+
+/// Whether the linker that will be used takes these flags: links a program of nothing.
+fn links(flags: &[String]) -> bool {
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let source = out.join("probe.rs");
+    if std::fs::write(&source, "fn main() {}\n").is_err() {
+        return false;
+    }
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc
+        .args(["--edition=2024", "--target", "x86_64-unknown-linux-gnu", "-o"])
+        .arg(out.join("probe"))
+        .arg(source);
+    if let Ok(linker) = env::var("RUSTC_LINKER") {
+        rustc.arg("-C").arg(format!("linker={linker}"));
+    }
+    let encoded = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    rustc.args(encoded.split('\x1f').filter(|flag| !flag.is_empty()));
+    for flag in flags {
+        rustc.arg("-C").arg(format!("link-arg={flag}"));
+    }
+    rustc.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
