@@ -5,8 +5,8 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use kdisco::cluster::objects;
 use kdisco::model::ClusterSnapshot;
-use kdisco::model::dns::records::service_records;
-use kdisco::model::dns::{Cluster, Libc, Question};
+use kdisco::model::dns::records::{Zone, service_records};
+use kdisco::model::dns::{Cluster, ClusterDomain, Libc, Question, Server};
 use serde_json::{Value, json};
 
 const SERVICES: usize = 5_000;
@@ -74,7 +74,8 @@ fn predictions(criterion: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("the records of 5,000 Services", |b| {
         b.iter(|| {
-            let zone = Cluster::new(&snapshot).zone();
+            let server = Server::of(&snapshot);
+            let zone = Zone::new(&server, &ClusterDomain::of(&snapshot, &server));
             let records = snapshot.services.iter().map(|facts| service_records(facts, &zone).len());
             black_box(records.sum::<usize>())
         });

@@ -119,15 +119,19 @@ fn srv_records(facts: &ServiceFacts, zone: &Zone, own: &str, out: &mut Vec<Recor
         let protocol = port.protocol.as_str().to_ascii_lowercase();
         let part = Part::Port { port: &port.name, protocol: &protocol };
         let Some(found) = hits::hits(facts, part, &zone.plugin) else { continue };
-        let name = format!("_{}._{protocol}.{own}", port.name);
+        let name = ["_", &*port.name, "._", &*protocol, ".", own].concat();
         let weight = (100 / found.len().max(1)).max(1);
+        let mut data = String::new();
         for hit in found.iter().filter(|h| h.kind != HostKind::Name) {
             let Some(number) = hit.port else { continue };
-            let target = hit.label.as_ref().map_or_else(|| own.to_owned(), |l| [&**l, ".", own].concat());
+            let (label, dot) = hit.label.as_ref().map_or(("", ""), |label| (&**label, "."));
+            data.clear();
+            // Writing to a String never fails.
+            let _ = write!(data, "0 {weight} {number} ");
             out.push(Record {
                 service: Some(facts.key().clone()),
                 pod: hit.endpoint.and_then(hits::pod_of),
-                ..Record::new(&*name, RecordType::SRV, zone.ttl, format!("0 {weight} {number} {target}"))
+                ..Record::new(&*name, RecordType::SRV, zone.ttl, [&*data, label, dot, own].concat())
             });
         }
     }
@@ -148,7 +152,8 @@ fn written(text: &str, ip: IpAddr) -> String {
     if ip.is_ipv4() && !text.contains(':') { text.to_owned() } else { ip.to_string() }
 }
 
-/// FNV-1a: records are many and short, and nobody gains by making them collide: a list is as long as its Service.
+/// As FNV-1a, eight bytes at a time: records are many and short, and nobody gains by making them collide: a list is as
+/// long as its Service.
 #[derive(Clone, Copy)]
 struct Fnv(u64);
 
@@ -160,8 +165,12 @@ impl Default for Fnv {
 
 impl Hasher for Fnv {
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        let (words, rest) = bytes.as_chunks();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        for part in words.chain(rest.iter().map(|byte| u64::from(*byte))) {
+            // What differs in a high bit has to reach the low ones, by which a table chooses.
+            let mixed = (self.0 ^ part).wrapping_mul(0x0100_0000_01b3);
+            self.0 = mixed ^ (mixed >> 32);
         }
     }
 

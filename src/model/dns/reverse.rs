@@ -13,11 +13,20 @@ pub fn reverse_name(address: IpAddr) -> String {
     match address {
         IpAddr::V4(ip) => {
             let mut out = String::with_capacity(29);
-            for octet in ip.octets().iter().rev() {
-                // Writing to a String never fails.
-                let _ = write!(out, "{octet}.");
+            for octet in ip.octets().into_iter().rev() {
+                // By hand, not formatted: lists of records have tens of thousands of these.
+                let digit = |number: u8| char::from(b'0' + number % 10);
+                if octet >= 100 {
+                    out.push(digit(octet / 100));
+                }
+                if octet >= 10 {
+                    out.push(digit(octet / 10));
+                }
+                out.push(digit(octet));
+                out.push('.');
             }
-            out + "in-addr.arpa."
+            out.push_str("in-addr.arpa.");
+            out
         }
         IpAddr::V6(ip) => {
             let mut out = String::with_capacity(74);
