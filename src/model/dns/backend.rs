@@ -185,7 +185,7 @@ impl Cluster {
         }
         let found = hits::hits(facts, part, ask.plugin).ok_or(Miss::NameError)?;
         let key = facts.key();
-        let base = format!("{}.{}.svc.{}", key.name, key.namespace, name.tail(ask.zone.len()));
+        let base = below(&format!("{}.{}.svc.", key.name, key.namespace), name.tail(ask.zone.len()));
         Ok(Found { base, service: Some(facts), hits: found, pod: None })
     }
 
@@ -223,7 +223,7 @@ impl Cluster {
         if ask.plugin.pods == PodMode::Verified && pod.is_none() {
             return Err(self.miss(Kind::Pod, namespace));
         }
-        let base = format!("{label}.{namespace}.pod.{}", ask.zone);
+        let base = below(&format!("{label}.{namespace}.pod."), ask.zone.as_str());
         Ok(Found { base, pod: Some((ip, pod)), ..Found::default() })
     }
 
@@ -422,6 +422,11 @@ fn server_service(ask: Ask<'_>, facts: &ServiceFacts, zone: &str, out: &mut Vec<
 fn is_default_ns(name: &Name, typed: &str) -> bool {
     const LABELS: &str = "ns.dns.";
     name.lower().starts_with(LABELS) && name.lower().find(typed) == Some(LABELS.len())
+}
+
+/// A name in a zone; the root adds nothing.
+fn below(labels: &str, zone: &str) -> String {
+    if zone == "." { labels.to_owned() } else { format!("{labels}{zone}") }
 }
 
 fn record_type(ip: IpAddr) -> RecordType {

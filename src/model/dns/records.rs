@@ -50,7 +50,8 @@ impl Zone {
 
     /// The name of a Service.
     pub fn service_name(&self, key: &ObjectKey) -> String {
-        [&*key.name, ".", &*key.namespace, ".svc.", self.domain.as_str()].concat()
+        let domain = if self.domain.is_empty() { "" } else { self.domain.as_str() };
+        [&*key.name, ".", &*key.namespace, ".svc.", domain].concat()
     }
 
     /// Whether the server answers reverse questions for an address.
@@ -191,7 +192,8 @@ pub fn pod_record(pod: &Pod, zone: &Zone) -> Option<Record> {
         IpAddr::V4(ip) => (RecordType::A, ip.to_string().replace('.', "-")),
         IpAddr::V6(ip) => (RecordType::AAAA, padded(&ip.to_string().replace(':', "-"))),
     };
-    let name = format!("{label}.{}.pod.{}", pod.key.namespace, zone.domain);
+    let domain = if zone.domain.is_empty() { "" } else { zone.domain.as_str() };
+    let name = format!("{label}.{}.pod.{domain}", pod.key.namespace);
     Some(Record { pod: Some(pod.key.clone()), ..Record::new(name, kind, zone.ttl, ip.to_string()) })
 }
 

@@ -438,7 +438,10 @@ fn questions_for_the_server() {
             "my-app.default.cluster.local.",
         ]
     );
-    let from = laptop(nxdomain("."));
+    let mut from = laptop(nxdomain("."));
+    if let Asker::Laptop(facts) = &mut from {
+        facts.namespace = Some("default".into());
+    }
     let question = Question { name: "nope.default".to_owned(), kind: Some(RecordType::A), from };
     let asked = questions(&question, &snapshot, &cluster);
     assert_eq!(

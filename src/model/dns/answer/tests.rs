@@ -159,6 +159,24 @@ fn pods_of_which_nothing_is_heard_are_not_verified() {
     assert_eq!(["Succeeded", "Failed", "Unknown"].map(of_phase), ["NXDOMAIN"; 3]);
 }
 
+/// As CoreDNS 1.14.7 answered.
+#[test]
+fn the_root_as_the_clusters_zone() {
+    let text = ". {\n kubernetes . {\n pods insecure\n}\n}\n";
+    let cluster = Cluster::with_server(&world(), Server::new(&Corefile::parse(text), &|_| None));
+    assert_eq!(data(&cluster, "web.shop.svc.", RecordType::A), ["10.96.0.7"]);
+    assert_eq!(data(&cluster, "_http._tcp.web.shop.svc.", RecordType::SRV), ["0 100 80 web.shop.svc."]);
+    assert_eq!(
+        data(&cluster, "db.shop.svc.", RecordType::SRV),
+        ["0 50 5432 10-244-0-2.db.shop.svc.", "0 50 5432 first.db.shop.svc."]
+    );
+    assert_eq!(data(&cluster, "1-2-3-4.shop.pod.", RecordType::SRV), ["0 100 0 1-2-3-4.shop.pod."]);
+    let zone = crate::model::dns::Zone::assumed(Name::root());
+    assert_eq!(zone.service_name(&ObjectKey::new("shop", "web")), "web.shop.svc.");
+    assert!(!cluster.answer("7.0.96.10.in-addr.arpa.", RecordType::PTR).is_determined());
+    assert_eq!(cluster.answer("9.9.9.9.in-addr.arpa.", RecordType::PTR).rcode, Some(Rcode::NxDomain));
+}
+
 #[test]
 fn zonal_names() {
     let plain = with("", "");
