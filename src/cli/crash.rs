@@ -9,6 +9,8 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
+use tokio::sync::Notify;
+
 /// Messages of the standard library up to what they quote.
 const KNOWN: &[&str] = &[
     "called `Result::unwrap()` on an `Err` value",
@@ -38,7 +40,16 @@ pub(super) fn install() {
         // Nobody is left who could be told that this can't be written.
         let _ = io::stderr().write_all(text.as_bytes());
         tracing::error!("{}", text.trim_end());
+        HAPPENED.notify_one();
     }));
+}
+
+/// Something has panicked, in whatever task. What that did for others is not done any more.
+static HAPPENED: Notify = Notify::const_new();
+
+/// Waits for a panic.
+pub(super) async fn happened() {
+    HAPPENED.notified().await;
 }
 
 fn report(payload: &dyn Any, place: Option<&str>, backtrace: Option<&Backtrace>) -> String {
@@ -65,20 +76,19 @@ fn message(payload: &dyn Any) -> Option<&str> {
     KNOWN.iter().find(|known| made.starts_with(**known)).copied()
 }
 
-/// Panics with the text that comes out of a pipe which a test has named. Builds that are released do not know it.
+/// Panics in a task, with the text that comes out of a pipe which a test has named. Builds that are released do not know
+/// it.
 #[cfg(debug_assertions)]
 #[expect(clippy::panic, reason = "a test asks for it")]
-pub(super) async fn on_wish() {
-    let Some(pipe) = std::env::var_os("KDISCO_TEST_PANIC") else { return std::future::pending().await };
-    let text = tokio::fs::read_to_string(pipe).await.unwrap_or_default();
-    panic!("{text}");
+pub(super) fn on_wish() {
+    if let Some(pipe) = std::env::var_os("KDISCO_TEST_PANIC") {
+        tokio::spawn(async move { panic!("{}", tokio::fs::read_to_string(pipe).await.unwrap_or_default()) });
+    }
 }
 
-/// Never.
+/// Nothing.
 #[cfg(not(debug_assertions))]
-pub(super) async fn on_wish() {
-    std::future::pending().await
-}
+pub(super) fn on_wish() {}
 
 #[cfg(test)]
 mod tests {

@@ -81,9 +81,11 @@ async fn start(explore: &Explore, settings: &Settings, theme: Theme) -> Result<E
         notices,
         clock,
     };
+    crash::on_wish();
     let ended = tokio::select! {
         ended = runtime::explore(options) => ended,
-        () = crash::on_wish() => Ok(()),
+        // The screen is given back, and said what it was. To go on would be to show what is no longer kept true.
+        () = crash::happened() => return Ok(Exit::Broken),
     };
     ended.map(|()| Exit::Fine).map_err(|e| {
         Failure::new(Exit::Problems, "the terminal can't be used", e.to_string(), "Try another terminal.")

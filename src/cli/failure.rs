@@ -20,6 +20,8 @@ pub enum Exit {
     Unreachable = 3,
     /// The cluster does not allow it.
     Forbidden = 4,
+    /// The program is broken; as where a panic ends a program.
+    Broken = 101,
 }
 
 impl From<Exit> for ExitCode {

@@ -126,9 +126,10 @@ fn of_endpoints<'a>(facts: &'a ServiceFacts, part: Part<'_>, plugin: &Kubernetes
         if matches!(part, Part::Endpoint(wanted) if !wanted.eq_ignore_ascii_case(&label)) {
             continue;
         }
+        let kind = HostKind::of(address);
         let hit = |port| Hit {
             host: address,
-            kind: HostKind::of(address),
+            kind,
             port,
             label: Some(label.clone()),
             endpoint: Some(endpoint),
