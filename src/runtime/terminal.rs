@@ -27,7 +27,22 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 static ASIDE: AtomicBool = AtomicBool::new(false);
 
 /// What the terminal writes to. One buffer a frame, so that a frame arrives in one piece.
-pub type Screen = CrosstermBackend<BufWriter<Stdout>>;
+pub type Screen = CrosstermBackend<BufWriter<Ours>>;
+
+/// Standard output while the full screen is ours. When a task has panicked it is given back at once; a frame that the
+/// loop draws at that moment must not end up among the lines of the shell.
+#[derive(Debug)]
+pub struct Ours(Stdout);
+
+impl Write for Ours {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if ENTERED.load(Ordering::SeqCst) { self.0.write(bytes) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 /// Full screen while it lives; dropping it gives the shell its screen back.
 #[derive(Debug)]
@@ -49,7 +64,7 @@ impl FullScreen {
             leave();
             hook(panic);
         }));
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
+        let mut out = BufWriter::with_capacity(1 << 16, Ours(io::stdout()));
         show(&mut out, mouse)?;
         Ok((screen, Terminal::new(CrosstermBackend::new(out))?))
     }

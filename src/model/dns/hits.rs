@@ -127,13 +127,8 @@ fn of_endpoints<'a>(facts: &'a ServiceFacts, part: Part<'_>, plugin: &Kubernetes
             continue;
         }
         let kind = HostKind::of(address);
-        let hit = |port| Hit {
-            host: address,
-            kind,
-            port,
-            label: Some(label.clone()),
-            endpoint: Some(endpoint),
-        };
+        let hit =
+            |port| Hit { host: address, kind, port, label: Some(label.clone()), endpoint: Some(endpoint) };
         if slice.ports.is_empty() {
             // A slice without ports has one nameless one that SRV leaves out.
             out.extend(fits(part, "", "").then(|| hit(None)));
