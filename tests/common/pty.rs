@@ -14,7 +14,7 @@ fn size_of(cells: u16) -> NonZeroU16 {
 }
 
 /// A running program and its screen.
-pub struct Terminal {
+pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     writer: Box<dyn std::io::Write + Send>,
@@ -28,7 +28,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts a program on a screen of that size.
-    pub fn start(command: CommandBuilder, columns: u16, rows: u16) -> Self {
+    pub(crate) fn start(command: CommandBuilder, columns: u16, rows: u16) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo terminal");
         let started = Instant::now();
@@ -50,35 +50,35 @@ impl Terminal {
     }
 
     /// Types keys as bytes.
-    pub fn send(&mut self, keys: &str) {
+    pub(crate) fn send(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).expect("the terminal takes keys");
         self.writer.flush().expect("the terminal takes keys");
     }
 
     /// Gives the screen another size.
-    pub fn resize(&mut self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         self.master.resize(size).expect("the terminal takes a size");
         self.parser.screen_mut().set_size(size_of(rows), size_of(columns));
     }
 
     /// What is on the screen.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
     /// Whether the program has put the full screen on.
-    pub fn full_screen(&self) -> bool {
+    pub(crate) fn full_screen(&self) -> bool {
         self.parser.screen().alternate_screen()
     }
 
     /// Process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.process_id().expect("it runs")
     }
 
     /// Takes in what was written within a time; false when the program has closed the terminal.
-    pub fn pump(&mut self, within: Duration) -> bool {
+    pub(crate) fn pump(&mut self, within: Duration) -> bool {
         match self.output.recv_timeout(within) {
             Ok(bytes) => {
                 self.parser.process(&bytes);
@@ -95,7 +95,7 @@ impl Terminal {
     }
 
     /// Waits until the screen is as wanted, and says how long that took; `None` when it never was.
-    pub fn wait(&mut self, wanted: impl Fn(&str) -> bool) -> Option<Duration> {
+    pub(crate) fn wait(&mut self, wanted: impl Fn(&str) -> bool) -> Option<Duration> {
         let (begin, limit) = (Instant::now(), Duration::from_secs(60));
         loop {
             if wanted(&self.text()) {
@@ -108,14 +108,14 @@ impl Terminal {
     }
 
     /// Waits until the screen is as wanted; shows it when it never is.
-    pub fn expect(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
+    pub(crate) fn expect(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
         if self.wait(wanted).is_none() {
             panic!("never seen: {what}\n--- screen\n{}\n---", self.text());
         }
     }
 
     /// Waits for the end of the program; its exit code.
-    pub fn end(&mut self) -> u32 {
+    pub(crate) fn end(&mut self) -> u32 {
         while self.pump(Duration::from_secs(60)) {
             if let Ok(Some(status)) = self.child.try_wait() {
                 while self.pump(Duration::from_millis(20)) && self.output.try_recv().is_ok() {}
