@@ -18,7 +18,7 @@ use crate::cli::run::Stop;
 use crate::cluster::{ApiError, ApiErrorKind};
 use crate::dns::resolver::{Limits, Place};
 use crate::model::Text;
-use crate::model::dns::{self, Code, DnsHealth, LiveFailure, LiveLookup, Mode};
+use crate::model::dns::{self, Code, DnsHealth, LiveFailure, LiveLookup, Mode, Name};
 use crate::runtime::live::{self, LiveDns, Which};
 
 /// Which servers a command line names.
@@ -48,7 +48,8 @@ pub(super) async fn run(
     let facts = cluster.facts_of(snapshot);
     let around = dns::Cluster::new(&facts.snapshot);
     let health = DnsHealth::of(&facts.snapshot, &around);
-    let limits = Limits { question: resolve.timeout, ..Limits::default() };
+    let window = window(wanted, &around.zone().domain);
+    let limits = Limits { question: resolve.timeout, window, ..Limits::default() };
     let server = LiveDns::open(cluster.client(), &health, &which(resolve.dns_pod.as_deref()), limits).await;
     let server = server.map_err(no_way)?;
     let warnings: Vec<Problem> =
@@ -91,6 +92,21 @@ pub(super) async fn run(
         exit = Exit::Problems;
     }
     Ok(lookups.iter().map(code).fold(exit, Exit::max))
+}
+
+/// So many questions of a batch may be under way at once when the cluster's server answers all of them itself. Fewer
+/// than it passes on at once where it does (`forward … max_concurrent 1000` in kubeadm's Corefile), should it do so
+/// after all.
+const OWN: usize = 960;
+
+/// How many questions of a batch are under way at once.
+fn window(wanted: &[Wanted], domain: &Name) -> usize {
+    let own = |wanted: &Wanted| {
+        wanted.from.is_none()
+            && !domain.is_empty()
+            && Name::parse(&wanted.question.name).is_ok_and(|name| name.is_under(domain))
+    };
+    if wanted.iter().all(own) { OWN } else { Limits::default().window }
 }
 
 /// Where a question is asked from, with what is to be said about it.
@@ -154,4 +170,27 @@ pub(in crate::cli) fn no_way(mut error: ApiError) -> Failure {
         error.hint = format!("{}\n{others}", error.hint);
     }
     failed(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::dns::{Libc, Question};
+
+    #[test]
+    fn many_are_under_way_only_where_the_cluster_answers_itself() {
+        let wanted = |name: &str, from: bool| Wanted {
+            question: Question { name: name.to_owned(), kind: None },
+            from: from.then(|| (None, "web-0".into())),
+            libc: Libc::Glibc,
+        };
+        let domain = Name::parse("cluster.local").unwrap();
+        let own = wanted("a.b.SVC.cluster.local.", false);
+        let few = Limits::default().window;
+        assert!(few < OWN && OWN < 1000);
+        assert_eq!(window(std::slice::from_ref(&own), &domain), OWN);
+        assert_eq!(window(&[own.clone(), wanted("example.com.", false)], &domain), few);
+        assert_eq!(window(&[wanted("a.b", true)], &domain), few);
+        assert_eq!(window(&[own], &Name::parse(".").unwrap()), few);
+    }
 }
