@@ -169,6 +169,26 @@ async fn a_pod_that_goes_in_the_middle_is_told() {
     assert!(page(local).await.contains("my-app pod "), "the next one goes elsewhere");
 }
 
+/// What comes without end is cut when the pod goes, however short it was.
+#[tokio::test]
+async fn a_download_that_is_cut_is_told() {
+    let demo = demo().await;
+    let forwards = Forwards::new(Timestamp::now);
+    let pod = "my-app-7c5ddbdf54-x2k9p";
+    let id = forwards.start(&connect(&demo, "demo"), spec(Target::pod("default", pod), ":19"));
+    let local = listening(&forwards, id).await;
+    let mut held = TcpStream::connect(local).await.unwrap();
+    held.write_all(b"x").await.unwrap();
+    held.read_exact(&mut vec![0; 200_000]).await.unwrap();
+    until(&forwards, id, "it is connected", |s| s.pod.is_some() && s.ready == 1).await;
+    let path = format!("/api/v1/namespaces/default/pods/{pod}?gracePeriodSeconds=0");
+    client::request(&demo, "DELETE", &path, &[], "").await;
+    // The client may see an end or a reset.
+    let _ = held.read_to_end(&mut Vec::new()).await;
+    let told = until(&forwards, id, "it is told", |s| s.cut + s.failed == 1).await;
+    assert!(told.last_error.unwrap().text.contains(pod));
+}
+
 #[tokio::test]
 async fn missing_rights_are_named() {
     let demo = demo().await;

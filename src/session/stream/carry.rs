@@ -38,8 +38,9 @@ const CREDITS: usize = 2;
 const UNPROVEN: usize = 1;
 /// What was sent is kept so long, to be sent to another pod if this one refuses.
 const REPLAY: usize = 32 * 1024;
-/// An answer that took longer may have been cut by the end.
+/// An answer that took longer, or was larger, may have been cut by the end.
 const ANSWER: Duration = Duration::from_secs(3);
+const ANSWER_SIZE: u64 = 64 * 1024;
 /// A pod's end is told a second late: data that was sent in the meantime had no reader.
 const LATE: Duration = Duration::from_secs(3);
 
@@ -205,7 +206,8 @@ async fn over(
         }
     };
     job.settle(&end).await;
-    let answered = pipe.seen().down > job.heard && job.last.is_some_and(|last| last.elapsed() < ANSWER);
+    let answered = (1..ANSWER_SIZE).contains(&(pipe.seen().down - job.heard))
+        && job.last.is_some_and(|last| last.elapsed() < ANSWER);
     let (sent, replay) = (job.sent, job.replay.take());
     Carried { answered, ..give_back(pipe, local, end, replay, sent) }
 }
