@@ -270,11 +270,10 @@ async fn refusals_are_replies() {
     assert_eq!(reply.unwrap().rcode, Rcode::Refused.into());
 }
 
-/// How many questions a second go through, both ends in this process: `cargo test --release --lib -- --ignored pipelining`.
+/// Many more than are under way at once, to a server that answers as fast as it is asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn pipelining_in_numbers() {
-    const COUNT: u32 = 100_000;
+async fn thousands_of_questions_are_all_answered() {
+    const COUNT: u32 = 5_000;
     let (connection, far) = pair();
     let server = tokio::spawn(async move {
         let (mut from, mut to) = tokio::io::split(far);
@@ -300,18 +299,9 @@ async fn pipelining_in_numbers() {
             out.clear();
         }
     });
-    let start = Instant::now();
     let names = (0..COUNT).map(|i| asked(&format!("svc-{i}.namespace.svc.cluster.local.")));
     let good = connection.ask_all(names, SOON).filter(|(r, _)| std::future::ready(r.is_ok())).count().await;
-    let batch = start.elapsed();
     assert_eq!(good, COUNT as usize);
-    let start = Instant::now();
-    for i in 0..COUNT / 10 {
-        connection.ask(asked(&format!("svc-{i}.namespace.svc.cluster.local.")), SOON).await.unwrap();
-    }
-    let single = start.elapsed();
-    println!("pipelined: {:.0}/s", f64::from(COUNT) / batch.as_secs_f64());
-    println!("one at a time: {:.0}/s", f64::from(COUNT / 10) / single.as_secs_f64());
     drop(connection);
     server.await.unwrap();
 }
