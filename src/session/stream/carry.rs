@@ -12,6 +12,7 @@
 mod down;
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -197,11 +198,11 @@ async fn over(
     let held = careful.then_some(first);
     let end = match &mut local {
         Local::Tcp(read) => {
-            let down = down_to_socket(pipe, read);
+            let down = pin!(down_to_socket(pipe, read));
             job.both(Source::Tcp(read), held, down).await
         }
         Local::Memory(read, write) => {
-            let down = down_to_memory(pipe, write);
+            let down = pin!(down_to_memory(pipe, write));
             job.both(Source::Memory(read), held, down).await
         }
     };
@@ -244,11 +245,10 @@ impl Job<'_> {
         &mut self,
         source: Source<'_>,
         held: Option<Vec<u8>>,
-        down: impl Future<Output = End>,
+        mut down: Pin<&mut impl Future<Output = End>>,
     ) -> End {
         let pipe = self.pipe;
-        let up = self.up(source, held);
-        tokio::pin!(up, down);
+        let mut up = pin!(self.up(source, held));
         let gone = tokio::select! {
             end = &mut down => {
                 pipe.abandon();
@@ -463,5 +463,23 @@ impl Job<'_> {
             self.pool.serves(self.pipe.port);
         }
         self.tunnel.leave(self.pair, self.pipe.bulk.load(Ordering::Relaxed), self.frames >= CREDIT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F: Future>(_: impl FnOnce(Arc<Pool>, Arc<Tunnel>, Arc<Pipe>, Local) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// See the test of the same kind in `session::forward::connection`.
+    #[test]
+    fn a_stream_at_work_is_small() {
+        let size = size(|pool, tunnel, pipe, local| async move {
+            carry(&pool, &tunnel, &pipe, local, Vec::new()).await;
+        });
+        assert!(size < 1800, "{size} bytes");
     }
 }

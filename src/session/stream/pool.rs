@@ -183,7 +183,8 @@ impl Pool {
         if let Some(error) = self.resting() {
             return Err(error);
         }
-        let dialed = self.dial(port).await;
+        // In a box: few connections dial, and the task of every one would have the room for it.
+        let dialed = Box::pin(self.dial(port)).await;
         // Without a port not every way can be tried: that none of the others is understood says little.
         let partly = |error: &&OpenError| {
             port == 0 && matches!(error.refusal, Refusal::Forbidden | Refusal::Unsupported)
