@@ -14,10 +14,10 @@ mod explore;
 mod forward;
 mod output;
 
-pub use env::{EnvArgs, EnvForm, EnvOutput};
+pub use env::{EnvArgs, EnvForm};
 pub use explore::{Explore, Origin, Scale};
 pub use forward::{Balance, Events, Forward};
-pub use output::{Form, KeysForm, Output};
+pub use output::{Form, KeysForm, Once, Output};
 
 /// The command line.
 #[derive(Debug, Parser)]

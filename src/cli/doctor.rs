@@ -114,7 +114,7 @@ fn print(
     for warning in warnings {
         tell(&mut io::stderr(), "warning", warning);
     }
-    report::print(diagnosis, context, warnings, doctor.form, explore.ascii, out)?;
+    report::print(diagnosis, context, warnings, doctor.output.form, explore.ascii, out)?;
     Ok(if diagnosis.verdict.is_ok() { Exit::Fine } else { Exit::Problems })
 }
 

@@ -143,7 +143,7 @@ fn predict(
     }
     let lookups: Vec<LiveLookup> = wanted.iter().map(&mut one).collect::<Result<_, _>>()?;
     let around = Around { context: facts.context.as_deref(), warnings: &facts.warnings };
-    lookup::print(&lookups, resolve.form, resolve.trace, &around, out)?;
+    lookup::print(&lookups, resolve.output.form, resolve.trace, &around, out)?;
     Ok(if lookups.iter().all(LiveLookup::found) { exit } else { exit.max(Exit::Problems) })
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the explorer for a long time against a cluster that never rests, and says what that costs.
 
-    soak.py KDISCO [--minutes 60] [--rate 100] [--forwards 20] [--namespace kdisco-soak] [--out FILE] [--breaking FILE]
+    soak.py KDISCO [--minutes 60] [--rate 100] [--forwards 20] [--turnover 0] [--namespace kdisco-soak] [--out FILE]
+            [--breaking FILE]
 
 In a namespace of its own, which it makes and deletes: pods that no scheduler takes and hand-written slices are
 patched, made and deleted at a rate (changes a second, half of them pods), while the explorer runs on a pseudo terminal
@@ -13,7 +14,8 @@ churn stops and what `kdisco services` says is compared with what the screen sho
 For a cluster that nobody needs; kubectl has to be there and allowed to do everything, nodes need the image $IMAGE
 (default local/tools:1) with a program `serve`: HTTP with /bytes/N on port 80, an echo on 83. Standard library only;
 with pyte installed the screen is read too. --breaking names a file that is locked while somebody breaks the cluster
-on purpose: failures then are counted apart.
+on purpose: failures then are counted apart. --turnover deletes a pod of the forwards every so many seconds; another takes
+its place, and connections that were on it fail.
 """
 import argparse
 import base64
@@ -48,6 +50,7 @@ a.add_argument("kdisco")
 a.add_argument("--minutes", type=float, default=60)
 a.add_argument("--rate", type=float, default=100)
 a.add_argument("--forwards", type=int, default=20)
+a.add_argument("--turnover", type=float, default=0)
 a.add_argument("--namespace", default="kdisco-soak")
 a.add_argument("--out")
 a.add_argument("--breaking")
@@ -265,6 +268,15 @@ def echo(port):
             c = None
 
 
+def turnover():
+    while a.turnover and not churn_stop.wait(a.turnover):
+        names = kubectl("-n", NS, "get", "pods", "-l", "app=serve", "-o", "name", check=False).split()
+        if names:
+            kubectl("-n", NS, "delete", random.choice(names), check=False)
+            with lock:
+                ok["pods replaced"] += 1
+
+
 class Explorer:
     """The program on a pseudo terminal."""
 
@@ -342,6 +354,7 @@ def main():
     explorer.keys("\x1b", 1)
     for worker in range(WORKERS):
         threading.Thread(target=churn, args=(worker,), daemon=True).start()
+    threading.Thread(target=turnover, daemon=True).start()
     for i in range(a.forwards):
         threading.Thread(target=echo if i % 2 else web, args=(FIRST_PORT + i,), daemon=True).start()
     begin, minute, before = time.monotonic(), 0, explorer.figures()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::Form;
+use super::Once;
 use crate::model::dns::{Libc, RecordType};
 
 /// `resolve`.
@@ -47,15 +47,9 @@ pub struct Resolve {
     /// How long one question may take
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     pub timeout: std::time::Duration,
-    /// Form
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub form: Form,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: Once,
 }
 
 /// How a name is asked.

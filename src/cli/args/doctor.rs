@@ -1,6 +1,6 @@
 //! The arguments of `doctor`.
 
-use super::Form;
+use super::Once;
 use crate::model::dns::{Libc, RecordType};
 
 /// `doctor`.
@@ -21,13 +21,7 @@ pub struct Doctor {
     /// Ask no name server at all: neither the cluster's nor this machine's
     #[arg(long)]
     pub no_live: bool,
-    /// Form
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub form: Form,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: Once,
 }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::output::Form;
+use super::output::{Form, Output};
 use crate::model::env::export::Format;
 
 /// What `env` looks at, and how it is printed.
@@ -25,27 +25,7 @@ pub struct EnvArgs {
     pub forward: Vec<String>,
     /// How it is printed.
     #[command(flatten)]
-    pub output: EnvOutput,
-}
-
-/// How an environment is printed.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct EnvOutput {
-    /// Form
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub form: EnvForm,
-    /// Go on and print what changes
-    #[arg(short, long)]
-    pub watch: bool,
-    /// Print no headings
-    #[arg(long)]
-    pub no_headers: bool,
+    pub output: Output<EnvForm>,
 }
 
 /// Forms of an environment.

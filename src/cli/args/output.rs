@@ -2,9 +2,30 @@
 
 use clap::ValueEnum;
 
-/// How a list is printed.
+/// How a list is printed, in forms of its own where it has some.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Output {
+pub struct Output<F: ValueEnum + Send + Sync + 'static = Form> {
+    /// Form
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORM",
+        value_enum,
+        default_value = "table",
+        hide_default_value = true
+    )]
+    pub form: F,
+    /// Go on and print what changes
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Print no headings
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// How one answer is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Once {
     /// Form
     #[arg(
         short = 'o',
@@ -14,12 +35,6 @@ pub struct Output {
         hide_default_value = true
     )]
     pub form: Form,
-    /// Go on and print what changes
-    #[arg(short, long)]
-    pub watch: bool,
-    /// Print no headings
-    #[arg(long)]
-    pub no_headers: bool,
 }
 
 /// Forms of a list.

@@ -51,7 +51,7 @@ pub(super) async fn run(
     let around = Around { context: facts.context.as_deref(), warnings: &[] };
     let lookup = lookup.noted();
     let found = !lookup.outcome.addresses.is_empty();
-    lookup::print(&[lookup], resolve.form, resolve.trace, &around, out)?;
+    lookup::print(&[lookup], resolve.output.form, resolve.trace, &around, out)?;
     Ok(if found { Exit::Fine } else { Exit::Problems })
 }
 

@@ -86,7 +86,7 @@ pub(super) async fn run(
         lookups.extend(ask(&server, 0, wanted, place(wanted)?.as_ref()).await);
     }
     let around = Around { context: facts.context.as_deref(), warnings: &warnings };
-    lookup::print(&lookups, resolve.form, resolve.trace, &around, out)?;
+    lookup::print(&lookups, resolve.output.form, resolve.trace, &around, out)?;
     if let Some(problem) = disagree(&lookups) {
         tell(&mut io::stderr(), "warning", &problem);
         exit = Exit::Problems;
