@@ -155,6 +155,31 @@ async fn another_cluster_at_the_same_address_is_listed_from_nothing() {
 }
 
 #[tokio::test]
+async fn who_may_no_longer_know_the_cluster_goes_on_and_is_not_asked_again() {
+    let (server, connection, mut stream) = settled(prompt()).await;
+    let named = serde_json::json!({"metadata": {"name": "kube-system", "uid": "one"}});
+    server.list(KUBE_SYSTEM).await.json(200, &named);
+    loop {
+        stream.cut().await;
+        let asked = server.wait(|a| a.path == KUBE_SYSTEM || (a.path == SERVICES && a.is_watch())).await;
+        if asked.path == KUBE_SYSTEM {
+            asked.refuse(403, "Forbidden", "no");
+            stream = server.watch(SERVICES).await.stream("application/json");
+            break;
+        }
+        // The first name was still on its way.
+        stream = asked.stream("application/json");
+    }
+    until(&connection, |s| is_live(s)).await;
+    stream.cut().await;
+    let asked = server.wait(|a| a.path == KUBE_SYSTEM || a.path == SERVICES).await;
+    assert!(asked.is_watch(), "{}", asked.path);
+    assert_eq!(asked.parameter("resourceVersion"), Some("10"));
+    let _stream = asked.stream("application/json");
+    until(&connection, |s| is_live(s)).await;
+}
+
+#[tokio::test]
 async fn who_may_not_know_the_cluster_goes_on_without() {
     let (server, connection, stream) = settled(prompt()).await;
     server.list(KUBE_SYSTEM).await.refuse(403, "Forbidden", "no");

@@ -175,7 +175,11 @@ async fn over(
     let apart = if careful { None } else { pool.worker(pipe.port) };
     let pair = match tunnel.pair(pipe, opening, apart).await {
         Ok(pair) => pair,
-        Err(Over(why)) => return give_back(pipe, local, End::Lost(why), Some(first), 0),
+        Err(Over(why)) => {
+            // Who reads the stream has to hear of it.
+            pipe.over(&why);
+            return give_back(pipe, local, End::Lost(why), Some(first), 0);
+        }
     };
     if tunnel.way == Way::Channels {
         tunnel.claimed();
