@@ -110,7 +110,7 @@ fn table(judged: &[Judged], role: &str, out: &mut impl Write) -> io::Result<()> 
             table.push([format!("  without it: {}", feature.without)]);
         }
     }
-    out.write_all(table.lay_out(&mut Widths::default()).as_bytes())?;
+    table.write(&mut Widths::default(), out)?;
     if !role.is_empty() {
         writeln!(out, "\n# The smallest roles that allow what is missing; bind them to your user or group.")?;
         out.write_all(clean_lines(role).as_bytes())?;

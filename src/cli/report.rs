@@ -149,7 +149,7 @@ fn print_table<R: Report>(
             table.push(namespaces.then(|| report.namespace(row).to_owned()).into_iter().chain(line));
         }
     }
-    out.write_all(table.lay_out(widths).as_bytes())
+    table.write(widths, out)
 }
 
 /// What a watch has printed so far.

@@ -224,7 +224,7 @@ pub fn news(
             why.join("; "),
         ]);
     }
-    out.write_all(table.lay_out(widths).as_bytes())
+    table.write(widths, out)
 }
 
 fn per_cent(part: Option<f64>) -> String {
@@ -312,7 +312,7 @@ pub fn health(
         let why = health.unknown.as_deref().unwrap_or("no pod serves DNS in kube-system");
         writeln!(out, "{}", clean(why))?;
     } else {
-        out.write_all(table.lay_out(&mut Widths::default()).as_bytes())?;
+        table.write(&mut Widths::default(), out)?;
     }
     let domain = cluster.domain();
     writeln!(out, ";; cluster domain {} ({})", clean(domain.text()), clean(&domain.how.to_string()))?;
