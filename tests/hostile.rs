@@ -396,7 +396,7 @@ fn the_explorer_draws_evil_objects_and_writes_no_sequence_of_theirs() {
         assert!(!raw.contains(foreign), "{foreign:?} reached the terminal");
     }
     // What was taken out has left a mark. The terminal of the test drops these, so they are looked for in its bytes.
-    for marked in ["\u{fffd}[31mred\u{fffd}[2J", "we\u{fffd}b\u{fffd}"] {
+    for marked in ["\u{fffd}[31mred\u{fffd}[2J", "we\u{fffd}b\u{fffd}", "\u{fffd}gnp.exe\u{fffd}"] {
         assert!(raw.contains(marked), "{marked:?} is not on the screen: {raw}");
     }
 }

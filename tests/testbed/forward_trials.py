@@ -373,7 +373,8 @@ def rights(trial):
         binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": user, "namespace": NS}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}, "subjects": [{"kind": "User", "name": user}]}
         for thing in (role, binding):
             kubectl("apply", "-f", "-", stdin=json.dumps(thing))
-        time.sleep(1)
+        while "yes" not in kubectl("-n", NS, "auth", "can-i", "list", "services", f"--as={user}", check=False):
+            time.sleep(0.1)
         with Forward("svc/plain", ":80", f"--as={user}") as f:
             if verb == "none":
                 e = f.wait(lambda e: e["event"] in ("closed", "ended"))
