@@ -23,5 +23,6 @@ pub mod report;
 pub mod resolve;
 pub mod restart;
 pub mod run;
+mod wait;
 
 pub use run::run;

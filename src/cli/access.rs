@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::args::access::{Flags, Form};
 use super::args::{Explore, Origin};
 use super::explore::{overrides, start_demo};
-use super::failure::{Exit, Failure, tell};
+use super::failure::{Exit, Failure, Stop, tell};
 use super::live::failed;
 use super::report::table::{Table, Widths};
 use super::report::{API_VERSION, document};
-use super::run::{Stop, wait_on_one_thread};
+use super::wait::wait_on_one_thread;
 use crate::app::Problem;
 use crate::cluster::access;
 use crate::cluster::client::{Client, Terminal};
@@ -20,26 +20,6 @@ use crate::cluster::kubeconfig::{Environment, Kubeconfig, Overrides};
 use crate::model::Text;
 use crate::model::access::{Judged, Right, Verdict, judge, questions, roles};
 use crate::model::text::clean;
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Flags {
-    /// Form
-    #[arg(short, long, value_name = "FORM", default_value = "table", hide_default_value = true)]
-    pub output: Form,
-    /// Only the YAML of the smallest roles that allow what is missing
-    #[arg(long)]
-    pub role: bool,
-}
-
-/// Forms of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// a line a feature, then the role
-    Table,
-    /// one kdisco/v1 document
-    Json,
-}
 
 /// Asks, and prints.
 pub(super) fn run(explore: &Explore, flags: Flags, out: &mut impl Write) -> Result<Exit, Stop> {

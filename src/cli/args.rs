@@ -7,12 +7,14 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub mod access;
 pub mod dns;
 pub mod doctor;
 mod env;
 mod explore;
 mod forward;
 mod output;
+pub mod proxy;
 
 pub use env::{EnvArgs, EnvForm};
 pub use explore::{Explore, Origin, Scale};
@@ -125,9 +127,9 @@ pub enum Command {
         dry_run: Option<DryRunAt>,
     },
     /// What your rights let work, what is missing, and the role that would allow it
-    Access(super::access::Flags),
+    Access(access::Flags),
     /// The API server on this machine, as `kubectl proxy` serves it: same flags, same filter
-    Proxy(super::proxy::Flags),
+    Proxy(proxy::Flags),
     /// Port-forwards that stay, as `kubectl port-forward`; each new connection goes to a ready pod
     #[command(visible_alias = "port-forward", alias = "pf")]
     Forward(Forward),

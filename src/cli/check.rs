@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 
 use super::args::dns::Check;
-use super::args::{Explore, Form, Origin, Output};
+use super::args::{Explore, Origin, Output};
 use super::explore::start_demo;
 use super::facts::Facts;
-use super::failure::{Exit, Failure, tell};
+use super::failure::{Exit, Failure, Stop, tell};
 use super::list::List;
 use super::live::{Cluster, failed};
 use super::names::Query;
 use super::report::check as report;
 use super::resolve::live::{no_way, which};
-use super::run::{Stop, wait_for};
+use super::wait::wait_for;
 use crate::app::Problem;
 use crate::dns::resolver::Limits;
 use crate::model::dns::changes::Changes;
@@ -295,9 +295,4 @@ fn exit(all: &[Comparison], facts: &Facts) -> Exit {
         () if any(Verdict::Different) => Exit::Problems,
         () => facts.exit,
     }
-}
-
-/// Whether a form is for programs.
-pub(super) fn is_document(form: Form) -> bool {
-    matches!(form, Form::Json | Form::Yaml)
 }

@@ -10,11 +10,11 @@ use futures_util::stream;
 
 use super::args::{EnvArgs, EnvForm, Output};
 use super::facts::Facts;
-use super::failure::{Exit, Failure, tell};
+use super::failure::{Exit, Failure, Stop, tell};
 use super::live::Cluster;
 use super::names::Query;
 use super::report;
-use super::report::env::{Environments, wanted};
+use super::report::env::{Environments, Verifications, wanted};
 use crate::app::Problem;
 use crate::cluster::exec::environ::environment;
 use crate::cluster::exec::{ExecError, Limits, Place};
@@ -38,9 +38,6 @@ const PARALLEL: usize = 8;
 const FINDINGS: usize = 10;
 /// So many names are told one by one.
 const NAMES: usize = 8;
-
-/// What verifying one container came to, by pod and container.
-pub type Verifications = BTreeMap<(ObjectKey, Text), Result<Verification, Problem>>;
 
 /// Refuses what does not go together, before anything is asked for.
 ///
@@ -88,7 +85,7 @@ pub async fn run(
     query: &Query,
     cluster: Option<&Cluster>,
     out: &mut impl Write,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, Stop> {
     let mut environments = Environments::new(facts, query, args.container.as_deref(), args.show_secrets);
     let mut exit = Exit::Fine;
     if args.verify
@@ -130,27 +127,6 @@ pub async fn run(
         }
     }
     Ok(exit)
-}
-
-/// Why nothing more is printed.
-#[derive(Debug)]
-pub enum Trouble {
-    /// It could not be done.
-    Failure(Failure),
-    /// It could not be written.
-    Output(io::Error),
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
 }
 
 async fn verify_all(
@@ -310,7 +286,7 @@ fn export_one(
     query: &Query,
     format: Format,
     out: &mut impl Write,
-) -> Result<(), Trouble> {
+) -> Result<(), Stop> {
     let row = the_one(environments, args, facts, query)?;
     let local = environments.local(&row);
     let (pairs, mut left_out) = exportable(&row);

@@ -42,6 +42,14 @@ pub struct Needs {
     pub dns: bool,
 }
 
+impl Needs {
+    /// What computing the answers of the cluster's DNS takes.
+    pub fn of_answers() -> Self {
+        let helpful = vec![Kind::Namespace, Kind::EndpointSlice, Kind::Pod];
+        Self { required: vec![Kind::Service], helpful, dns: true }
+    }
+}
+
 impl Facts {
     /// Whether rows have to say their namespace.
     pub fn several_namespaces(&self) -> bool {

@@ -1,7 +1,7 @@
 //! How a command ends when it does not end well: three lines for a person, an exit code for a program.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::app::Problem;
@@ -30,7 +30,28 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command stopped.
+/// Why a command ended early.
+#[derive(Debug)]
+pub enum Stop {
+    /// It could not do what it was asked for.
+    Failure(Failure),
+    /// What it printed could not be written.
+    Output(io::Error),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Why a command could not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.

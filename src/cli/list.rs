@@ -49,7 +49,7 @@ impl List {
 
     /// What has to be known for printing it in this form, and what else is of use.
     pub fn needs(&self, query: &Query, form: Form) -> Needs {
-        let document = matches!(form, Form::Json | Form::Yaml);
+        let document = form.is_document();
         let mut needs = match self {
             Self::Services => {
                 Needs { required: vec![Kind::Service], helpful: vec![Kind::EndpointSlice], dns: document }

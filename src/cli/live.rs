@@ -129,7 +129,7 @@ impl Cluster {
             snapshot.loads.retain(|l| l.namespace.is_some() || !narrow.contains(&l.kind));
         }
         let mut facts = Facts { scope, ..self.facts(Arc::new(snapshot)) };
-        judge(&mut facts, &super::resolve::needs())?;
+        judge(&mut facts, &Needs::of_answers())?;
         if facts.scope != NamespaceScope::All {
             facts.warnings.push(Problem {
                 what: format!("answers are computed {} alone", facts.where_()),

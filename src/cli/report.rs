@@ -101,7 +101,7 @@ fn warnings(facts: &Facts) -> Value {
 /// Those of the output.
 pub fn print<R: Report>(report: &R, output: Output, out: &mut impl Write) -> io::Result<Option<String>> {
     let rows = report.rows();
-    let documents = matches!(output.form, Form::Json | Form::Yaml);
+    let documents = output.form.is_document();
     if !documents && rows.iter().all(|row| report.lines(row, false).is_empty()) {
         return Ok(Some(report.nothing()));
     }
@@ -181,7 +181,7 @@ impl Watch {
             self.seen.insert(identity, item);
         }
         for item in gone.into_values() {
-            if matches!(output.form, Form::Json | Form::Yaml) {
+            if output.form.is_document() {
                 write_event(report, &item, "DELETED", output, out)?;
             }
         }

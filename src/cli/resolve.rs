@@ -14,18 +14,18 @@ use super::args::dns::{Resolve, Way};
 use super::args::{Explore, Origin};
 use super::explore::start_demo;
 use super::facts::{self, Facts, Needs};
-use super::failure::{Exit, Failure, tell};
+use super::failure::{Exit, Failure, Stop, tell};
 use super::live::Cluster;
 use super::names::Query;
 use super::report::lookup::{self, Around};
-use super::run::{Stop, wait_for};
+use super::wait::wait_for;
 
 pub(super) mod exec;
 pub(super) mod live;
 
 use crate::model::dns::input;
 use crate::model::dns::{self, Libc, LiveLookup, Mode, Question, RecordType};
-use crate::model::{Kind, ObjectKey, Pod, Text};
+use crate::model::{ObjectKey, Pod, Text};
 
 /// One question with the place that it is asked from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn run(explore: &Explore, resolve: &Resolve, out: &mut impl Write) ->
                 let hint = "Add --predict: the answer is computed from the objects.";
                 return Err(Failure::new(Exit::Usage, what, why, hint).into());
             }
-            let facts = facts::from_file(&file, explore, &Query::all(explore), &needs())?;
+            let facts = facts::from_file(&file, explore, &Query::all(explore), &Needs::of_answers())?;
             predict(resolve, &facts, &wanted, explore.namespaces().first().copied(), out)
         }
         Origin::Cluster | Origin::Demo(_) => wait_for(in_cluster(explore, resolve, &wanted, out)),
@@ -84,12 +84,6 @@ async fn in_cluster(
         result = work => result,
         _ = tokio::signal::ctrl_c() => Ok(Exit::Fine),
     }
-}
-
-/// What computing answers needs to know.
-pub(super) fn needs() -> Needs {
-    let helpful = vec![Kind::Namespace, Kind::EndpointSlice, Kind::Pod];
-    Needs { required: vec![Kind::Service], helpful, dns: true }
 }
 
 /// The namespaces of the pods that are asked from.

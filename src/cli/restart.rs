@@ -4,10 +4,9 @@ use std::io::{self, Write};
 
 use super::args::{DryRunAt, Explore, Origin as FactsOrigin};
 use super::ask;
-use super::environment::Trouble;
 use super::explore::start_demo;
 use super::facts::{Facts, Needs};
-use super::failure::{Exit, Failure, tell};
+use super::failure::{Exit, Failure, Stop, tell};
 use super::list::List;
 use super::live::{Cluster, failed};
 use super::names::Query;
@@ -41,7 +40,7 @@ pub async fn run(
     names: &[String],
     How { yes, force, dry_run }: How,
     out: &mut impl Write,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, Stop> {
     let query = Query::new(explore, names, &[Kind::Service, Kind::Pod])?;
     if explore.objects.is_some() {
         let (what, why) = ("a saved file can't be restarted", "There is no cluster to change.");
@@ -178,7 +177,7 @@ async fn execute(
     dry_run: DryRun,
     may: MayWrite,
     out: &mut impl Write,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, Stop> {
     let mut exit = Exit::Fine;
     let steps: Vec<&Step> = plan.possible().collect();
     for step in steps {

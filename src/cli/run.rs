@@ -3,27 +3,26 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use tokio::runtime::Builder;
-
 use super::args::{self, Args, Command, EnvArgs, Explore, Form, KeysForm, Origin, Output};
 use super::crash;
-use super::environment::{self, Trouble};
+use super::environment;
 use super::explore::start_demo;
 use super::facts::{self, Facts, Needs};
-use super::failure::{Exit, Failure, tell};
+use super::failure::{Exit, Failure, Stop, tell};
 use super::list::List;
 use super::live::Cluster;
 use super::log;
 use super::names::Query;
 use super::report::{self, Watch};
 use super::restart;
+use super::wait::{block_on, wait_for};
 use crate::app::Problem;
 use crate::cluster::client::detached;
 use crate::config::load::{self, LoadError};
 use crate::config::{Complaint, Settings};
 use crate::model::Kind;
 use crate::model::text::clean;
+use clap::error::ErrorKind;
 
 /// Runs the program: reads the command line, does what it says, tells what went wrong.
 pub fn run() -> ExitCode {
@@ -54,36 +53,6 @@ pub fn run() -> ExitCode {
             );
             Exit::Problems.into()
         }
-    }
-}
-
-/// Why a command ended early.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// It could not do what it was asked for.
-    Failure(Failure),
-    /// What it printed could not be written.
-    Output(io::Error),
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Failure(failure) => Self::Failure(failure),
-            Trouble::Output(error) => Self::Output(error),
-        }
-    }
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
     }
 }
 
@@ -125,7 +94,7 @@ fn command(args: Args) -> Result<Exit, Stop> {
         Command::Restart { names, yes, force, dry_run } => {
             let settings = settings(&explore)?;
             let how = restart::How { yes, force, dry_run };
-            block_on(async { restart::run(&explore, &settings, &names, how, out).await.map_err(Stop::from) })?
+            block_on(restart::run(&explore, &settings, &names, how, out))?
         }
         Command::Access(flags) => super::access::run(&explore, flags, out)?,
         Command::Proxy(flags) => super::proxy::run(&explore, &flags, out)?,
@@ -248,18 +217,6 @@ fn env(explore: &Explore, names: &[String], args: &EnvArgs, out: &mut impl Write
     })
 }
 
-/// Runs something to its end, or until somebody has enough.
-fn block_on<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    wait_for(async {
-        tokio::select! {
-            result = work => result,
-            _ = tokio::signal::ctrl_c() => {
-                Err(Failure::new(Exit::Problems, "interrupted", "", "").into())
-            }
-        }
-    })
-}
-
 /// Gathers the facts and prints one list.
 fn list(
     explore: &Explore,
@@ -279,37 +236,6 @@ fn list(
         return show(list, &facts, &query, output, out);
     }
     wait_for(list_cluster(explore, &query, &needs, list, output, out))
-}
-
-/// Runs what has to wait, in a runtime of its own. What an interrupt means is for the work to say: it ends a watch well.
-///
-/// # Errors
-/// That of the work, or no runtime.
-pub(super) fn wait_for<T, E: From<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    wait_in(Builder::new_multi_thread().worker_threads(2), work)
-}
-
-/// The same on this thread alone, for work that waits for sockets and computes next to nothing: waking another thread
-/// costs more than a request.
-///
-/// # Errors
-/// That of the work, or no runtime.
-pub(super) fn wait_on_one_thread<T, E: From<Failure>>(
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    wait_in(&mut Builder::new_current_thread(), work)
-}
-
-fn wait_in<T, E: From<Failure>>(
-    runtime: &mut Builder,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    let cannot = |e: io::Error| Failure::new(Exit::Problems, "the program can't start", e.to_string(), "");
-    let runtime = runtime.enable_all().build().map_err(cannot)?;
-    let result = runtime.block_on(work);
-    // A name look-up that hangs in a system call must not hold up the end.
-    runtime.shutdown_background();
-    result
 }
 
 async fn list_cluster(

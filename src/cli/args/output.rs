@@ -52,6 +52,13 @@ pub enum Form {
     Name,
 }
 
+impl Form {
+    /// Whether it is for programs.
+    pub fn is_document(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
+}
+
 /// Forms of the list of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KeysForm {

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::table::{Table, Widths};
 use super::{API_VERSION, document};
 use crate::cli::args::{Form, Output};
-use crate::cli::check::is_document;
 use crate::model::dns::changes::News;
 use crate::model::dns::{Cluster, Comparison, DnsHealth, Metrics, Record, Verdict};
 use crate::model::text::clean;
@@ -106,7 +105,7 @@ pub fn print(
     output: Output,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if is_document(output.form) {
+    if output.form.is_document() {
         return write(&document("CheckList", context, &all.iter().map(item).collect()), output.form, out);
     }
     if output.form == Form::Name {
@@ -145,7 +144,7 @@ fn sum(all: &[Comparison], took: Duration) -> String {
 /// # Errors
 /// Those of the output.
 pub fn watching(all: usize, output: Output, out: &mut impl Write) -> io::Result<()> {
-    if is_document(output.form) || output.form == Form::Name {
+    if output.form.is_document() || output.form == Form::Name {
         return Ok(());
     }
     writeln!(out, ";; {all} questions; what is not equal, and from now on what changes")
@@ -195,7 +194,7 @@ pub fn news(
     widths: &mut Widths,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if is_document(output.form) {
+    if output.form.is_document() {
         for one in all {
             let mut item = item(&one.now);
             item["change"] = json!(one.change);
@@ -261,7 +260,7 @@ pub fn health(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let metrics = |name: &str| health.metrics.get(name);
-    if is_document(form) {
+    if form.is_document() {
         let items = health.servers.iter().map(|s| {
             let told = metrics(&s.pod.name);
             json!({

@@ -1,11 +1,12 @@
 //! `kdisco env`: the variables that containers have, and those they lack until they start again.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::Report;
 use super::dns::zone;
 use crate::app::Problem;
-use crate::cli::environment::Verifications;
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
 use crate::model::env::findings::{ENVIRONMENT_LIMIT, findings};
@@ -13,7 +14,10 @@ use crate::model::env::local::{Forward, Local, rewrite};
 use crate::model::env::verify::{Check, Verification, Verified};
 use crate::model::env::{ContainerEnvironment, NamespaceVariables, Options, Origin, Secrets, Status};
 use crate::model::env::{Variable, predict};
-use crate::model::{Kind, Pod};
+use crate::model::{Kind, ObjectKey, Pod, Text};
+
+/// What verifying one container came to, by pod and container.
+pub type Verifications = BTreeMap<(ObjectKey, Text), Result<Verification, Problem>>;
 
 /// The environments of the pods that were asked for.
 #[derive(Debug)]

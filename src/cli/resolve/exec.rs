@@ -9,10 +9,9 @@ use std::time::Instant;
 
 use super::{Wanted, find_pod};
 use crate::cli::args::dns::Resolve;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Exit, Failure, Stop};
 use crate::cli::live::{Cluster, failed};
 use crate::cli::report::lookup::{self, Around};
-use crate::cli::run::Stop;
 use crate::cluster::exec::{self, ExecErrorKind, Limits, Output, Place};
 use crate::model::Pod;
 use crate::model::dns::predicted::sorted;
