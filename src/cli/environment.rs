@@ -14,7 +14,7 @@ use super::failure::{Exit, Failure, Stop, tell};
 use super::live::Cluster;
 use super::names::Query;
 use super::report;
-use super::report::env::{Environments, Verifications, wanted};
+use super::report::env::{Environments, Verifications};
 use crate::app::Problem;
 use crate::cluster::exec::environ::environment;
 use crate::cluster::exec::{ExecError, Limits, Place};
@@ -311,7 +311,7 @@ fn the_one(
     facts: &Facts,
     query: &Query,
 ) -> Result<ContainerEnvironment, Failure> {
-    let mut pods = wanted(facts, query);
+    let mut pods = facts.pods(query);
     let Some(pod) = pods.next() else {
         let what = format!("no pod found {}", facts.where_());
         return Err(Failure::new(Exit::Problems, what, "", "Name one: kdisco env POD."));

@@ -10,7 +10,7 @@ use crate::app::Problem;
 use crate::cluster::objects::{self, ObjectsError};
 use crate::model::env::Fetches;
 use crate::model::time::Timestamp;
-use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope};
+use crate::model::{ClusterSnapshot, Kind, Load, NamespaceScope, Pod, ServiceFacts};
 
 /// The facts, and how sure they are.
 #[derive(Debug)]
@@ -51,6 +51,19 @@ impl Needs {
 }
 
 impl Facts {
+    /// The Services that a query is about, sorted by namespace and name.
+    pub fn services(&self, query: &Query) -> Vec<Arc<ServiceFacts>> {
+        let wants =
+            |f: &&Arc<ServiceFacts>| query.wants(&self.scope, Kind::Service, f.key(), &f.service.labels);
+        self.snapshot.services.iter().filter(wants).cloned().collect()
+    }
+
+    /// The pods that a query is about, sorted by namespace and name.
+    pub fn pods<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Pod> {
+        let pods = self.snapshot.pods.values().flat_map(|pods| pods.iter());
+        pods.filter(|p| query.wants(&self.scope, Kind::Pod, &p.key, &p.labels)).map(|p| &**p)
+    }
+
     /// Whether rows have to say their namespace.
     pub fn several_namespaces(&self) -> bool {
         self.scope.single().is_none()

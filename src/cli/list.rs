@@ -9,7 +9,7 @@ use super::failure::tell;
 use super::names::{Query, Wish};
 use super::report::dns::Records;
 use super::report::endpoints::Endpoints;
-use super::report::env::{self, Environments};
+use super::report::env::Environments;
 use super::report::resolvconf::ResolvConfs;
 use super::report::services::Services;
 use super::report::{self, Watch};
@@ -134,7 +134,7 @@ impl List {
         if let Self::Env { container: Some(name), .. } = self
             && problems.is_empty()
         {
-            let pods = env::wanted(facts, query);
+            let pods = facts.pods(query);
             let there: BTreeSet<&str> = pods.flat_map(|pod| &pod.spec.containers).map(|c| &*c.name).collect();
             if !there.is_empty() && !there.contains(name.as_str()) {
                 let there: Vec<&str> = there.into_iter().collect();

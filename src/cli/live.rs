@@ -15,7 +15,6 @@ use super::facts::{Facts, Needs};
 use super::failure::{Exit, Failure};
 use super::list::List;
 use super::names::Query;
-use super::report::env;
 use crate::app::Problem;
 use crate::cluster::client::{Client, Terminal};
 use crate::cluster::convert::Object;
@@ -212,7 +211,8 @@ impl Cluster {
 
 /// What the environments of the wanted pods refer to. Secrets are read only where their values are to be shown.
 fn wanted_references(facts: &Facts, query: &Query, show_secrets: bool) -> BTreeSet<(Kind, ObjectKey)> {
-    env::wanted(facts, query)
+    facts
+        .pods(query)
         .flat_map(|pod| pod.spec.containers.iter().flat_map(move |c| references(pod, c)))
         .filter(|(kind, _)| show_secrets || *kind != Kind::Secret)
         .collect()

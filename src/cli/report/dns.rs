@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use super::services;
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
 use crate::model::dns::{ClusterDomain, Record, RecordType, Server, Zone, pod_record, service_records};
@@ -91,7 +90,7 @@ impl Report for Records<'_> {
     fn rows(&self) -> Vec<Row> {
         let row = |namespace: &str, record| Row { namespace: namespace.to_owned(), record };
         let mut rows = Vec::new();
-        for service in services::wanted(self.facts, self.query) {
+        for service in self.facts.services(self.query) {
             let mut records = service_records(&service, &self.zone);
             // Slices list endpoints in any order; two runs should print the same.
             let own = self.zone.service_name(service.key());
@@ -143,7 +142,7 @@ impl Report for Records<'_> {
     }
 
     fn nothing(&self) -> String {
-        match services::wanted(self.facts, self.query).as_slice() {
+        match self.facts.services(self.query).as_slice() {
             [] => format!("No Services found {}.", self.facts.where_()),
             [one] => format!("No name of the Service {} exists: nothing ready is behind it.", one.key()),
             _ => format!("No names exist {}.", self.facts.where_()),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Report;
-use super::services::wanted;
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
 use crate::model::columns::{NONE, pod_summary};
@@ -43,7 +42,7 @@ impl Report for Endpoints<'_> {
             rows.sort_by_cached_key(|row| (AddressOrder::new(&row.address), row.target.clone()));
             rows.into_iter().map(move |endpoint| Row { service: service.clone(), endpoint })
         };
-        wanted(self.facts, self.query).into_iter().flat_map(of).collect()
+        self.facts.services(self.query).into_iter().flat_map(of).collect()
     }
 
     fn headings(&self, wide: bool) -> Vec<&'static str> {
@@ -114,7 +113,7 @@ impl Report for Endpoints<'_> {
     }
 
     fn nothing(&self) -> String {
-        match wanted(self.facts, self.query).as_slice() {
+        match self.facts.services(self.query).as_slice() {
             [] => format!("No Services found {}.", self.facts.where_()),
             [one] => format!("Nothing is behind the Service {}.", one.key()),
             _ => format!("Nothing is behind the Services {}.", self.facts.where_()),

@@ -14,7 +14,7 @@ use crate::model::env::local::{Forward, Local, rewrite};
 use crate::model::env::verify::{Check, Verification, Verified};
 use crate::model::env::{ContainerEnvironment, NamespaceVariables, Options, Origin, Secrets, Status};
 use crate::model::env::{Variable, predict};
-use crate::model::{Kind, ObjectKey, Pod, Text};
+use crate::model::{ObjectKey, Text};
 
 /// What verifying one container came to, by pod and container.
 pub type Verifications = BTreeMap<(ObjectKey, Text), Result<Verification, Problem>>;
@@ -89,7 +89,7 @@ impl Report for Environments<'_> {
             fetches: Some(&self.facts.fetches),
         };
         let (mut rows, mut table) = (Vec::new(), None);
-        for pod in wanted(self.facts, self.query) {
+        for pod in self.facts.pods(self.query) {
             // Pods come sorted by namespace: one table serves all of one.
             let namespace = &pod.key.namespace;
             if table.as_ref().is_none_or(|(of, _)| of != namespace) {
@@ -192,7 +192,7 @@ impl Report for Environments<'_> {
     }
 
     fn nothing(&self) -> String {
-        match (self.container, wanted(self.facts, self.query).next()) {
+        match (self.container, self.facts.pods(self.query).next()) {
             (Some(name), Some(_)) => format!("No container is called {name}."),
             _ => format!("No pods found {}.", self.facts.where_()),
         }
@@ -245,12 +245,6 @@ fn verdict(check: Option<&Check>, wide: bool) -> [String; 2] {
         None => "<none>".to_owned(),
     };
     [check.verified.as_str().to_owned(), actual]
-}
-
-/// The pods that a query is about, sorted by namespace and name.
-pub fn wanted<'a>(facts: &'a Facts, query: &'a Query) -> impl Iterator<Item = &'a Pod> {
-    let pods = facts.snapshot.pods.values().flat_map(|pods| pods.iter());
-    pods.filter(|p| query.wants(&facts.scope, Kind::Pod, &p.key, &p.labels)).map(|p| &**p)
 }
 
 fn variable(v: &Variable<'_>) -> Value {

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use super::env::wanted;
 use crate::cli::facts::Facts;
 use crate::cli::names::Query;
 use crate::model::columns::NONE;
@@ -44,7 +43,7 @@ impl<'a> Report for ResolvConfs<'a> {
 
     fn rows(&self) -> Vec<Row<'a>> {
         let row = |pod: &'a Pod| Row { pod, conf: ResolvConf::of_pod(pod, &self.kubelet) };
-        wanted(self.facts, self.query).map(row).collect()
+        self.facts.pods(self.query).map(row).collect()
     }
 
     fn headings(&self, wide: bool) -> Vec<&'static str> {

@@ -43,7 +43,7 @@ impl Report for Services<'_> {
     }
 
     fn rows(&self) -> Vec<Self::Row> {
-        wanted(self.facts, self.query)
+        self.facts.services(self.query)
     }
 
     fn headings(&self, wide: bool) -> Vec<&'static str> {
@@ -96,12 +96,6 @@ impl Report for Services<'_> {
     fn nothing(&self) -> String {
         format!("No Services found {}.", self.facts.where_())
     }
-}
-
-/// The Services that a query is about, sorted by namespace and name.
-pub fn wanted(facts: &Facts, query: &Query) -> Vec<Arc<ServiceFacts>> {
-    let wants = |f: &&Arc<ServiceFacts>| query.wants(&facts.scope, Kind::Service, f.key(), &f.service.labels);
-    facts.snapshot.services.iter().filter(wants).cloned().collect()
 }
 
 /// Ready and total endpoints, where the slices are known. Nothing is behind an ExternalName, whatever is known.
