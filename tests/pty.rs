@@ -8,23 +8,7 @@ mod pty;
 mod on_a_terminal {
     use portable_pty::CommandBuilder;
 
-    use super::pty::Terminal;
-
-    fn kdisco(arguments: &[&str]) -> CommandBuilder {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kdisco"));
-        command.args(arguments);
-        for variable in
-            ["KUBECONFIG", "KDISCO_CONFIG", "NO_COLOR", "TMUX", "SSH_TTY", "SSH_CONNECTION", "COLORFGBG"]
-        {
-            command.env_remove(variable);
-        }
-        command.env("TERM", "xterm-256color");
-        command.env("XDG_CONFIG_HOME", "/nonexistent");
-        command.env("HOME", "/nonexistent");
-        // Else it would start in the home directory.
-        command.cwd(std::env::temp_dir());
-        command
-    }
+    use super::pty::{Terminal, kdisco};
 
     #[test]
     fn the_demo_shows_services_follows_the_size_and_leaves_the_screen() {
@@ -58,7 +42,7 @@ mod on_a_terminal {
 
     #[test]
     fn without_a_kubeconfig_it_is_friendly() {
-        let mut terminal = Terminal::start(kdisco(&[]), 100, 30);
+        let mut terminal = Terminal::start(kdisco::<&str>(&[]), 100, 30);
         terminal.expect("what to do", |s| s.contains("kubeconfig") && s.contains("--demo"));
         terminal.send("q");
         assert_eq!(terminal.end(), 0);

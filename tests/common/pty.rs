@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "the tests and the bench use different parts of it")]
 
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::sync::mpsc;
@@ -11,6 +12,23 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 fn size_of(cells: u16) -> NonZeroU16 {
     NonZeroU16::new(cells).expect("a screen has cells")
+}
+
+/// The program with arguments, and with no settings of whoever runs it.
+pub(crate) fn kdisco<A: AsRef<OsStr>>(arguments: &[A]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kdisco"));
+    command.args(arguments);
+    for variable in
+        ["KUBECONFIG", "KDISCO_CONFIG", "NO_COLOR", "TMUX", "SSH_TTY", "SSH_CONNECTION", "COLORFGBG"]
+    {
+        command.env_remove(variable);
+    }
+    command.env("TERM", "xterm-256color");
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
+    command.env("HOME", "/nonexistent");
+    // Else it would start in the home directory.
+    command.cwd(std::env::temp_dir());
+    command
 }
 
 /// A running program and its screen.

@@ -1,11 +1,10 @@
 //! The real binary on a real terminal.
 
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use portable_pty::CommandBuilder;
-
-use super::pty::Terminal;
+use super::pty::{Terminal, kdisco};
 use super::world::World;
 
 fn explorer(world: &World, who: usize) -> Terminal {
@@ -15,18 +14,10 @@ fn explorer(world: &World, who: usize) -> Terminal {
 
 /// The explorer with a kubeconfig and a context.
 pub(crate) fn explorer_at(path: &Path, context: &str, arguments: &[&str]) -> Terminal {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kdisco"));
-    command.args(["--kubeconfig".as_ref(), path.as_os_str(), "--context".as_ref(), context.as_ref()]);
+    let cluster: [&OsStr; 4] =
+        ["--kubeconfig".as_ref(), path.as_os_str(), "--context".as_ref(), context.as_ref()];
+    let mut command = kdisco(&cluster);
     command.args(arguments);
-    for variable in
-        ["KUBECONFIG", "KDISCO_CONFIG", "NO_COLOR", "TMUX", "SSH_TTY", "SSH_CONNECTION", "COLORFGBG"]
-    {
-        command.env_remove(variable);
-    }
-    command.env("TERM", "xterm-256color");
-    command.env("XDG_CONFIG_HOME", "/nonexistent");
-    command.env("HOME", "/nonexistent");
-    command.cwd(std::env::temp_dir());
     Terminal::start(command, 140, 40)
 }
 
