@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is read at once.
-const ROOM: usize = 96 * 1024;
+/// What is read at once. With 96 KiB downloads through a forward were some 4 % slower.
+const ROOM: usize = 256 * 1024;
 /// A read that fills so much may have left something; one that brings less has not.
 const MUCH: usize = 4 * 1024;
 
@@ -113,7 +113,7 @@ mod tests {
     async fn much_is_gathered_and_nothing_is_lost_or_waited_for() {
         let (mut far, near) = duplex(1 << 20);
         let mut gather = Gather::new(near);
-        let sent: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        let sent: Vec<u8> = (0..400_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
         let (mut got, mut small) = (Vec::new(), [0; MUCH]);
         for (size, gathers) in [(10, false), (sent.len(), true), (7, false), (ROOM + MUCH, true), (3, false)]
         {

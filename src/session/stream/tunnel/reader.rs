@@ -17,8 +17,8 @@ use super::{ONLY, Tunnel};
 use crate::wire::spdy::{Frame, Piece, Pieces};
 use crate::wire::websocket::{self, Event, Opcode};
 
-/// What is taken from a connection at once.
-const READ: usize = 128 * 1024;
+/// What is taken from a connection at once: all that was read from its socket, and a record more.
+const READ: usize = 288 * 1024;
 /// A read of so much may be one of several that are there: TLS gives them out record by record, 16 KiB each at most.
 const MUCH: usize = 8 * 1024;
 
