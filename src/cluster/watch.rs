@@ -31,9 +31,6 @@ use stream::Ended;
 /// A server is left alone no longer than this, whatever its `Retry-After` says: a wrong one must not end a watch.
 const LONGEST_WISH: Duration = Duration::from_mins(10);
 
-/// A server that does not answer a small question as fast as this leaves what is shown in doubt.
-const PROMPT: Duration = Duration::from_secs(1);
-
 /// What is watched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
@@ -77,7 +74,7 @@ pub struct Timing {
     pub head: Duration,
     /// How long a list may be silent in the middle.
     pub stall: Duration,
-    /// How long a watch may be silent before it is opened anew. A server that lives sends a bookmark each minute
+    /// How long a watch may be silent before everything is listed anew. A server that lives sends a bookmark each minute
     /// (apiserver: `defaultBookmarkFrequency`), so silence may be a way that is blocked without a word.
     pub silent: Duration,
     /// How long the server is asked to keep a watch open; up to a quarter more is added at random.
@@ -249,12 +246,12 @@ impl Watch {
             self.pause = self.shared.timing.backoff;
         }
         if ended == Ended::Silent {
-            if let Ok(result) = tokio::time::timeout(PROMPT, self.probe()).await {
-                result?;
-            } else {
-                self.doubt(&ApiError::timeout("cannot watch", self.shared.timing.silent)).await?;
-                self.probe().await?;
-            }
+            // A way that swallows what a watch says may do so with the next one too: only a list tells what was missed.
+            self.doubt(&ApiError::timeout("cannot watch", self.shared.timing.silent)).await?;
+            self.relist = true;
+        }
+        if ended == Ended::Silent || ended == Ended::Slept {
+            self.probe().await?;
             self.compare_clusters().await?;
         }
         Ok(())

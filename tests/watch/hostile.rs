@@ -81,6 +81,24 @@ async fn bytes_that_never_make_an_event_count_as_silence() {
 }
 
 #[tokio::test]
+async fn what_a_silent_watch_may_have_kept_back_is_listed_and_the_picture_old_until_then() {
+    let timing = Timing { silent: Duration::from_millis(100), ..never() };
+    let (server, connection, _swallowed) = settled(timing).await;
+    // The server is well, only its watches are heard no more.
+    server.list(SERVICES).await.json(200, &list("ServiceList", "20", &[]));
+    let asked = server.list(SERVICES).await;
+    assert_eq!((asked.parameter("limit"), asked.parameter("resourceVersion")), (None, Some("10")));
+    let why = |s: &Arc<ClusterSnapshot>| {
+        matches!(services(s), Some(Load::Stale { .. })) && names(s) == ["x/a", "x/b"]
+    };
+    until(&connection, why).await;
+    asked.json(200, &list("ServiceList", "20", &[service("x", "c", "15")]));
+    until(&connection, |s| is_live(s) && names(s) == ["x/c"]).await;
+    let watch = server.watch(SERVICES).await;
+    assert_eq!(watch.parameter("resourceVersion"), Some("20"));
+}
+
+#[tokio::test]
 async fn a_list_that_takes_long_leaves_a_picture_that_is_said_to_be_old() {
     let timing = Timing { head: Duration::from_millis(500), ..never() };
     let (server, connection, stream) = settled(timing).await;

@@ -25,6 +25,8 @@ pub(super) enum Ended {
     Expired,
     /// Nothing came for so long that the server, or the way to it, may have changed.
     Silent,
+    /// This computer slept: the same, but what comes now is heard.
+    Slept,
 }
 
 enum Decoder {
@@ -91,7 +93,7 @@ impl Watch {
                 since = asleep(&mut slept) => {
                     let error = self.woke(since);
                     self.doubt(&error).await?;
-                    return Ok(Ended::Silent);
+                    return Ok(Ended::Slept);
                 }
             };
             let Ok(frame) = frame else { return Ok(Ended::Silent) };
