@@ -291,6 +291,8 @@ impl Watch {
     /// Tells what went wrong, and waits before the next try.
     async fn failed(&mut self, error: ApiError) -> Result<(), Gone> {
         tracing::debug!(source = ?self.source, %error, "watch failed");
+        // While the server was away its versions went on: one that has expired is nothing odd then.
+        self.last = Ended::AsAgreed;
         let since = *self.lost.get_or_insert_with(self.shared.clock);
         let why: Text = error.why.as_str().into();
         let (mut pause, mut least) = (self.pause, Duration::ZERO);

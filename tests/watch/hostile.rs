@@ -149,6 +149,22 @@ async fn of_more_objects_than_are_kept_the_rest_is_left_out_and_that_is_said() {
     assert!(said(&seen));
 }
 
+/// With pauses of an hour: what happens, happens at once.
+#[tokio::test]
+async fn a_version_that_expired_while_the_server_was_away_is_listed_at_once_though_one_expired_before() {
+    let timing = Timing { settled: Duration::from_secs(5), ..never() };
+    let (server, connection, stream) = settled(timing).await;
+    stream.send(event("ERROR", &status(410, "Expired", "too old"))).await;
+    server.list(SERVICES).await.json(200, &list("ServiceList", "20", &[service("x", "a", "3")]));
+    server.watch(SERVICES).await.refuse(500, "InternalError", "on its way out");
+    until(&connection, |s| matches!(services(s), Some(Load::Stale { .. }))).await;
+    connection.retry_now();
+    server.watch(SERVICES).await.refuse(410, "Expired", "too old");
+    server.list(SERVICES).await.json(200, &list("ServiceList", "90", &[service("x", "z", "80")]));
+    let _stream = server.watch(SERVICES).await.stream("application/json");
+    until(&connection, |s| is_live(s) && names(s) == ["x/z"]).await;
+}
+
 #[tokio::test]
 async fn another_cluster_at_the_same_address_is_listed_from_nothing() {
     let (server, connection, mut stream) = settled(prompt()).await;
