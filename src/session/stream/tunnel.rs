@@ -49,6 +49,17 @@ pub(super) struct Tunnel {
 #[derive(Clone, Debug)]
 pub(super) struct Over(pub(super) Arc<str>);
 
+/// That a connection broke, in words for who looks at a forward: libraries have their own, with links in them.
+fn lost(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let why = match error.kind() {
+        ErrorKind::UnexpectedEof => "the other side has closed it".to_owned(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "the other side has broken it off".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("the connection to the API server is lost: {why}")
+}
+
 impl Tunnel {
     /// Starts reading and keeping alive.
     pub(super) fn start(io: Io, way: Way, port: u16, tuning: Tuning, pool: &Weak<Pool>) -> Arc<Self> {
@@ -334,7 +345,7 @@ impl Tunnel {
 
     fn judge(&self, sent: std::io::Result<()>) -> Result<(), Over> {
         if let Err(error) = sent {
-            self.close(&format!("the connection to the API server is lost: {error}"));
+            self.close(&lost(&error));
         }
         match &lock(&self.state).over {
             Some(why) => Err(Over(why.clone())),
@@ -374,5 +385,16 @@ impl Tunnel {
         if done {
             self.close("it was not needed any more");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_s_words_are_not_told() {
+        let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "see https://docs.example/eof");
+        assert_eq!(lost(&error), "the connection to the API server is lost: the other side has closed it");
     }
 }

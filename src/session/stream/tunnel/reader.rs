@@ -13,7 +13,7 @@ use super::super::dial::Way;
 use super::super::lock;
 use super::super::pipe::Pipe;
 use super::super::writer::Io;
-use super::{ONLY, Tunnel};
+use super::{ONLY, Tunnel, lost};
 use crate::wire::spdy::{Frame, Piece, Pieces};
 use crate::wire::websocket::{self, Event, Opcode};
 
@@ -57,7 +57,7 @@ impl Tunnel {
             match fill(&mut io, &mut buffer).await {
                 Ok(0) => break self.closed(""),
                 Ok(_) => {}
-                Err(error) => break format!("the connection to the API server is lost: {error}"),
+                Err(error) => break lost(&error),
             }
             {
                 let mut state = lock(&self.state);
