@@ -14,10 +14,11 @@ after the end (the longest pause is 30 s).
 Faults: latency resets stalls truncated corrupted trickle 429 500 503 410 away; without names all of them. For a cluster
 that nobody needs; kubectl has to be there and allowed to do everything. Needs Python 3 with pyte.
 """
-import argparse, asyncio, base64, fcntl, json, os, pty, random, re, select, signal, ssl, struct, subprocess, sys, tempfile
-import termios, threading, time, urllib.parse
+import argparse, asyncio, fcntl, json, os, pty, random, re, signal, struct, subprocess, sys, termios, threading, time
 
 import pyte
+
+import server
 
 p = argparse.ArgumentParser()
 p.add_argument("kdisco")
@@ -34,36 +35,17 @@ def kubectl(*words, text=None, check=True):
     return subprocess.run(["kubectl", *words], input=text, text=True, capture_output=True, check=check).stdout
 
 
-def upstream():
-    c = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-    cluster, user = c["clusters"][0]["cluster"], c["users"][0]["user"]
-
-    def file(d, key):
-        if key + "-data" not in d:
-            return d.get(key)
-        f = tempfile.NamedTemporaryFile(delete=False)
-        f.write(base64.b64decode(d[key + "-data"]))
-        f.close()
-        return f.name
-
-    context = ssl.create_default_context(cafile=file(cluster, "certificate-authority"))
-    if file(user, "client-certificate"):
-        context.load_cert_chain(file(user, "client-certificate"), file(user, "client-key"))
-    url = urllib.parse.urlparse(cluster["server"])
-    return url.hostname, url.port, context, user.get("token")
-
-
 class Relay:
     """One connection of ours for each of the server's. `fault` may change at any time."""
 
     def __init__(self):
         self.fault, self.requests, self.connections, self.open = "", 0, 0, set()
-        self.host, self.port, self.context, self.token = upstream()
+        self.server, self.context, self.headers = server.current()
         self.loop, ready = asyncio.new_event_loop(), threading.Event()
 
         async def main():
-            server = await asyncio.start_server(self.client, "127.0.0.1", 0)
-            self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            listener = await asyncio.start_server(self.client, "127.0.0.1", 0)
+            self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
             ready.set()
             await asyncio.Event().wait()
 
@@ -92,7 +74,7 @@ class Relay:
             return writer.transport.abort()
         self.open.add(writer)
         try:
-            up_reader, up_writer = await asyncio.open_connection(self.host, self.port, ssl=self.context)
+            up_reader, up_writer = await asyncio.open_connection(self.server.hostname, self.server.port, ssl=self.context)
         except OSError:
             self.open.discard(writer)
             return writer.transport.abort()
@@ -107,8 +89,8 @@ class Relay:
                 if spoiled:
                     writer.write(spoiled)
                     continue
-                if self.token:
-                    head = head.replace(b"\r\n", b"\r\nAuthorization: Bearer " + self.token.encode() + b"\r\n", 1)
+                for name, value in self.headers.items():
+                    head = head.replace(b"\r\n", f"\r\n{name}: {value}\r\n".encode(), 1)
                 up_writer.write(head + body)
                 if b"upgrade" in head.lower():
                     while data := await reader.read(1 << 16):
@@ -247,9 +229,11 @@ def main():
     kubectl("create", "namespace", NS)
     relay = Relay()
     clock, screen = Clock(), Screen(relay.url)
-    time.sleep(5)
-    if screen.look()[0] is None:
-        sys.exit("the Service is not on the screen:\n" + screen.text())
+    due = time.monotonic() + 30
+    while screen.look()[0] is None:
+        if time.monotonic() > due:
+            sys.exit("the Service is not on the screen:\n" + screen.text())
+        time.sleep(0.1)
     bad = 0
     try:
         for fault in a.faults or ALL:

@@ -18,7 +18,6 @@ on purpose: failures then are counted apart. --turnover deletes a pod of the for
 its place, and connections that were on it fail.
 """
 import argparse
-import base64
 import collections
 import fcntl
 import http.client
@@ -30,15 +29,14 @@ import re
 import select
 import signal
 import socket
-import ssl
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
-import urllib.parse
+
+import server
 
 try:
     import pyte
@@ -85,22 +83,7 @@ class Api:
 
     def __init__(self):
         if not Api.conf:
-            c = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-            cluster, user = c["clusters"][0]["cluster"], c["users"][0]["user"]
-
-            def file(d, key):
-                if key + "-data" not in d:
-                    return d.get(key)
-                f = tempfile.NamedTemporaryFile(delete=False)
-                f.write(base64.b64decode(d[key + "-data"]))
-                f.close()
-                return f.name
-
-            context = ssl.create_default_context(cafile=file(cluster, "certificate-authority"))
-            if file(user, "client-certificate"):
-                context.load_cert_chain(file(user, "client-certificate"), file(user, "client-key"))
-            headers = {"Authorization": "Bearer " + user["token"]} if "token" in user else {}
-            Api.conf = urllib.parse.urlparse(cluster["server"]), context, headers
+            Api.conf = server.current()
         self.c = None
 
     def call(self, method, path, body=None, kind="application/json"):
