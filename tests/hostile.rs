@@ -380,11 +380,13 @@ fn the_explorer_draws_evil_objects_and_writes_no_sequence_of_theirs() {
     command.cwd(home.path());
     let mut terminal = pty::Terminal::start(command, 120, 36);
     terminal.expect("the Services", |screen| screen.contains("good"));
+    terminal.send("G");
+    terminal.expect("the last rows", |screen| screen.contains("gnp.exe"));
+    terminal.send("gg");
     // Through rows, panes, details, menus of what to copy, and the help.
-    for keys in [
-        "j", "j", "\t", "\t", "\t", "\r", "Y", "\u{1b}", "M", "\u{1b}", "?", "\u{1b}", "/a b\r", "\u{1b}",
-        "G",
-    ] {
+    for keys in
+        ["j", "j", "\t", "\t", "\t", "\r", "Y", "\u{1b}", "M", "\u{1b}", "?", "\u{1b}", "/a b\r", "\u{1b}"]
+    {
         terminal.send(keys);
         terminal.pump(std::time::Duration::from_millis(50));
     }
