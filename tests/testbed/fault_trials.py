@@ -14,11 +14,10 @@ after the end (the longest pause is 30 s).
 Faults: latency resets stalls truncated corrupted trickle 429 500 503 410 away; without names all of them. For a cluster
 that nobody needs; kubectl has to be there and allowed to do everything. Needs Python 3 with pyte.
 """
-import argparse, asyncio, fcntl, json, os, pty, random, re, signal, struct, subprocess, sys, termios, threading, time
-
-import pyte
+import argparse, asyncio, json, os, random, re, signal, subprocess, sys, threading, time
 
 import server
+from explorer import Explorer
 
 p = argparse.ArgumentParser()
 p.add_argument("kdisco")
@@ -134,42 +133,11 @@ class Relay:
         writer.transport.abort()
 
 
-class Screen:
-    """The explorer on a pseudo terminal."""
-
-    def __init__(self, url):
-        self.screen, self.guard = pyte.Screen(140, 40), threading.Lock()
-        self.stream = pyte.ByteStream(self.screen)
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ["TERM"] = "xterm-256color"
-            os.execv(a.kdisco, [a.kdisco, "--server", url, "-n", NS])
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        while True:
-            try:
-                data = os.read(self.fd, 1 << 16)
-            except OSError:
-                return
-            with self.guard:
-                self.stream.feed(data)
-
-    def text(self):
-        with self.guard:
-            return "\n".join(self.screen.display)
-
-    def look(self):
-        """The number on the screen, and whether the screen says that it is live."""
-        text = self.text()
-        port = re.search(r"clock .*?(\d+)/TCP", text)
-        return int(port.group(1)) - 10000 if port else None, "● live" in text.split("\n")[0]
-
-    def figures(self):
-        stat = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()
-        rss = re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{self.pid}/status").read())
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK"), int(rss.group(1)) / 1024
+def look(screen):
+    """The number on the screen, and whether the screen says that it is live."""
+    text = screen.text()
+    port = re.search(r"clock .*?(\d+)/TCP", text)
+    return int(port.group(1)) - 10000 if port else None, "● live" in text.split("\n")[0]
 
 
 class Clock:
@@ -195,24 +163,24 @@ class Clock:
 
 def trial(fault, relay, screen, clock):
     relay.fault = fault
-    requests, connections, (cpu, _), begun = relay.requests, relay.connections, screen.figures(), time.monotonic()
+    requests, connections, cpu, begun = relay.requests, relay.connections, screen.figures()["cpu_s"], time.monotonic()
     oldest, stale, looks, highest = 0, 0, 0, 0
     while time.monotonic() < begun + 60 * a.minutes:
         # What spoils requests needs some: watches that stand would outlive the trial.
         if fault[0].isdigit() and looks % 30 == 0 or fault == "away" and looks == 0:
             relay.cut()
         time.sleep(0.5)
-        n, live = screen.look()
+        n, live = look(screen)
         looks, stale = looks + 1, stale + (not live)
         if live:
             oldest = max(oldest, clock.age(n, time.monotonic()))
-        highest = max(highest, screen.figures()[1])
+        highest = max(highest, screen.figures()["rss_mib"])
     minutes = (time.monotonic() - begun) / 60
-    used = (screen.figures()[0] - cpu) / (60 * minutes)
+    used = (screen.figures()["cpu_s"] - cpu) / (60 * minutes)
     rates = (relay.requests - requests) / minutes, (relay.connections - connections) / minutes
     relay.fault, ended = "", time.monotonic()
     while time.monotonic() < ended + 120:
-        n, live = screen.look()
+        n, live = look(screen)
         if live and n is not None and clock.age(n, time.monotonic()) < 1:
             break
         time.sleep(0.1)
@@ -228,9 +196,9 @@ def main():
     kubectl("delete", "namespace", NS, "--ignore-not-found")
     kubectl("create", "namespace", NS)
     relay = Relay()
-    clock, screen = Clock(), Screen(relay.url)
+    clock, screen = Clock(), Explorer([a.kdisco, "--server", relay.url, "-n", NS], 140, 40)
     due = time.monotonic() + 30
-    while screen.look()[0] is None:
+    while look(screen)[0] is None:
         if time.monotonic() > due:
             sys.exit("the Service is not on the screen:\n" + screen.text())
         time.sleep(0.1)

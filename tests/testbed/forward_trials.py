@@ -270,7 +270,9 @@ def scaled(trial):
             fate = f"{error} after {time.time() - start:.1f} s"
         scale("one", 1)
         fetch(port)
-        time.sleep(3)
+        due = time.time() + 10
+        while f.events[-1][1]["event"] != "connected" and time.time() < due:
+            time.sleep(0.1)
         events = [(e["event"], e["reason"]) for _, e in f.events]
         tell(trial, "not an answer: b''" in fate and events[-1][0] == "connected", f"with none: {fate}; events {events}")
 

@@ -23,25 +23,17 @@ import fcntl
 import http.client
 import json
 import os
-import pty
 import random
 import re
-import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
 
 import server
-
-try:
-    import pyte
-except ImportError:
-    pyte = None
+from explorer import Explorer
 
 a = argparse.ArgumentParser()
 a.add_argument("kdisco")
@@ -260,52 +252,6 @@ def turnover():
                 ok["pods replaced"] += 1
 
 
-class Explorer:
-    """The program on a pseudo terminal."""
-
-    def __init__(self):
-        self.written = 0
-        self.screen = pyte.Screen(COLS, ROWS) if pyte else None
-        self.stream = pyte.ByteStream(self.screen) if pyte else None
-        self.guard = threading.Lock()
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ["TERM"] = "xterm-256color"
-            os.execv(a.kdisco, [a.kdisco, "-n", NS])
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLS, 0, 0))
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        while True:
-            try:
-                data = os.read(self.fd, 1 << 16)
-            except OSError:
-                return
-            if not data:
-                return
-            if b"\x1b[6n" in data:
-                os.write(self.fd, b"\x1b[1;1R")
-            self.written += len(data)
-            if self.stream:
-                with self.guard:
-                    self.stream.feed(data)
-
-    def keys(self, text, pause=0.3):
-        os.write(self.fd, text.encode())
-        time.sleep(pause)
-
-    def text(self):
-        with self.guard:
-            return "\n".join(line.rstrip() for line in self.screen.display) if self.screen else ""
-
-    def figures(self):
-        status = dict(line.split(":\t", 1) for line in open(f"/proc/{self.pid}/status").read().splitlines() if ":\t" in line)
-        stat = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()
-        return {"rss_mib": round(int(status["VmRSS"].split()[0]) / 1024, 1), "threads": int(status["Threads"]),
-                "fds": len(os.listdir(f"/proc/{self.pid}/fd")),
-                "cpu_s": (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")}
-
-
 def listens(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=2).close()
@@ -322,7 +268,7 @@ def counts(text):
 def main():
     seed()
     say(seeded=True, kdisco=subprocess.check_output([a.kdisco, "--version"], text=True).strip())
-    explorer = Explorer()
+    explorer = Explorer([a.kdisco, "-n", NS], COLS, ROWS)
     time.sleep(3)
     explorer.keys("/forward-\r", 1)
     for _ in range(a.forwards):
