@@ -198,7 +198,7 @@ pub async fn serve_one(
     let openness = rules.openness(&spec, false);
     let (_alive, living) = watch::channel(());
     let (shared, _) = rules.shared(spec, upstream, ("", openness), living);
-    listen::connection(stream, None, Arc::new(shared)).await;
+    listen::connection(stream, true, None, Arc::new(shared)).await;
     Ok(())
 }
 

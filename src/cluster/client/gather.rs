@@ -2,7 +2,7 @@
 //!
 //! TLS asks for one record at a time, 16 KiB at most; each is a call to the system and an answer to the peer that there
 //! is room again. What it is: a buffer between the two that exists only while it is worth it. What it is not: it never
-//! waits for more than there is.
+//! waits for more than there is; it lets others run first where little came, and takes what is there then.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,6 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What is read at once. With 96 KiB downloads through a forward were some 4 % slower.
 const ROOM: usize = 256 * 1024;
+/// Where a read brought less, who sends runs first, if it waits for this processor: the next read brings more, and costs
+/// both sides less. (Two processors, all of them busy: a download through a forward is 1.2 times as fast and takes a
+/// quarter less of our time.) Where reads bring more the sender has had its turn, and others who want the processor would
+/// only hold us up.
+const LITTLE: usize = ROOM / 2;
 /// A read that fills so much may have left something; one that brings less has not.
 const MUCH: usize = 4 * 1024;
 
@@ -51,6 +56,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Gather<T> {
             }
             if this.buffer.is_empty() {
                 this.buffer = vec![0; ROOM];
+            }
+            if this.read < LITTLE {
+                std::thread::yield_now();
             }
             let mut large = ReadBuf::new(&mut this.buffer);
             ready!(Pin::new(&mut this.io).poll_read(context, &mut large))?;
