@@ -24,6 +24,7 @@ mod certificate;
 mod credential;
 pub mod detached;
 mod dial;
+mod direct;
 mod exec;
 mod gather;
 mod oidc;
@@ -38,7 +39,7 @@ use crate::model::{Kind, Text};
 use crate::wire::k8s::Status;
 use credential::Credential;
 use service::Stack;
-pub use service::{PassedBody, Passing};
+pub use service::{AnsweredBody, PassedBody, Passing};
 
 pub use websocket::WebSocket;
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -42,8 +41,11 @@ use serve::Shared;
 /// The body of a request that is passed on.
 pub type Passed = UnsyncBoxBody<Bytes, BoxError>;
 
+/// The body of an answer. Its failure is not boxed: an answer of either kind could not be sent between threads then.
+pub type Answered = UnsyncBoxBody<Bytes, std::io::Error>;
+
 /// What comes back from the server.
-pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
+pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Answered>, BoxError>> + Send>>;
 
 /// The way to the API server. It gets requests whose address is a path alone and puts server, credential and agent
 /// where the request has none.
@@ -54,7 +56,7 @@ pub trait Upstream: Send + Sync + 'static {
 
 impl<S> Upstream for S
 where
-    S: Service<Request<Passed>, Response = Response<Incoming>, Error = BoxError>
+    S: Service<Request<Passed>, Response = Response<Answered>, Error = BoxError>
         + Clone
         + Send
         + Sync

@@ -27,6 +27,9 @@ type Tcp = TokioIo<Gather<TcpStream>>;
 /// A TCP connection, or a TLS one to an https proxy.
 type Way = MaybeHttpsStream<Tcp>;
 
+/// A connection to the server.
+pub(super) type Stream = MaybeHttpsStream<Way>;
+
 /// Makes connections to the server. hyper calls it when it has none to spare, and copies it with each request.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -86,9 +89,9 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Way>;
+    type Response = Stream;
     type Error = BoxError;
-    type Future = Boxed<Self::Response>;
+    type Future = Boxed<Stream>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))

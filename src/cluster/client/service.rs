@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONNECTION, HOST, UPGRADE, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::Either;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Either};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
@@ -20,12 +21,15 @@ use tower::{BoxError, Service};
 
 use super::credential::{Certificate, Credential, Used};
 use super::dial::Connector;
+use super::direct::Direct;
 use super::{CONNECT_TIMEOUT, tls};
 use crate::cluster::kubeconfig::{Impersonate, Target};
 use crate::cluster::{ApiError, ApiErrorKind};
 
 /// The body of somebody else's request, which is passed on as it comes.
 pub type PassedBody = UnsyncBoxBody<Bytes, BoxError>;
+/// The body of its answer.
+pub type AnsweredBody = UnsyncBoxBody<Bytes, io::Error>;
 type Sent = Either<Body, PassedBody>;
 type Pool = legacy::Client<Connector, Sent>;
 
@@ -45,8 +49,24 @@ struct Shared {
     headers: HeaderMap,
     credential: Arc<Credential>,
     connector: Connector,
-    /// The pool and the credential's certificate it was made for.
-    pool: Mutex<(Pool, Certificate)>,
+    /// The ways to the server for the present certificate.
+    ways: Mutex<Ways>,
+}
+
+/// Connections that are used again and again. They keep the identity they were made with.
+#[derive(Clone)]
+struct Ways {
+    certificate: Certificate,
+    pool: Pool,
+    direct: Arc<Direct>,
+}
+
+impl Ways {
+    fn new(connector: &Connector, certificate: Certificate) -> Self {
+        let mut pool = legacy::Client::builder(TokioExecutor::new());
+        let pool = pool.pool_idle_timeout(IDLE).build(connector.clone());
+        Self { certificate, pool, direct: Direct::new(connector, IDLE) }
+    }
 }
 
 impl Stack {
@@ -62,7 +82,7 @@ impl Stack {
                 server: target.server.clone(),
                 headers: headers(&target.impersonate)?,
                 credential: credential.clone(),
-                pool: Mutex::new((pool(&connector), Certificate::default())),
+                ways: Mutex::new(Ways::new(&connector, Certificate::default())),
                 connector,
             }),
         })
@@ -72,13 +92,9 @@ impl Stack {
 impl Stack {
     /// Connections that are idle now are not used again.
     pub(super) fn forget_connections(&self) {
-        let mut current = self.shared.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        current.0 = pool(&self.shared.connector);
+        let mut ways = self.shared.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        *ways = Ways::new(&self.shared.connector, ways.certificate);
     }
-}
-
-fn pool(connector: &Connector) -> Pool {
-    legacy::Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector.clone())
 }
 
 /// A client that makes a connection for each request.
@@ -87,14 +103,14 @@ fn fresh(connector: &Connector) -> Pool {
 }
 
 impl Shared {
-    /// The pool for the present certificate: connections keep the identity they were made with, so a new
-    /// certificate needs new ones.
-    fn pool(&self, certificate: Certificate) -> Pool {
-        let mut current = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.1 != certificate {
-            *current = (pool(&self.connector), certificate);
+    /// The ways for the present certificate: connections keep the identity they were made with, so a new certificate
+    /// needs new ones.
+    fn ways(&self, certificate: Certificate) -> MutexGuard<'_, Ways> {
+        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        if ways.certificate != certificate {
+            *ways = Ways::new(&self.connector, certificate);
         }
-        current.0.clone()
+        ways
     }
 
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
@@ -121,8 +137,8 @@ impl Shared {
         if let Some(value) = present.header {
             headers.insert(AUTHORIZATION, value);
         }
-        let pool = self.pool(present.certificate);
-        Ok((pool.request(request.map(Either::Left)).await?, used))
+        let sending = self.ways(present.certificate).pool.request(request.map(Either::Left));
+        Ok((sending.await?, used))
     }
 }
 
@@ -157,37 +173,54 @@ impl Stack {
 }
 
 impl Passing {
-    async fn exchange(&self, request: Request<PassedBody>) -> Result<Response<Incoming>, Failure> {
+    async fn exchange(&self, request: Request<PassedBody>) -> Result<Response<AnsweredBody>, Failure> {
         // Without a body the request can be sent once more, with another credential.
         if !request.body().is_end_stream() {
-            return Ok(self.attempt(request.map(Either::Right)).await?.0);
+            return Ok(self.attempt(request.map(Some)).await?.0);
         }
         let request = request.map(|_| ());
         let own = request.headers().get(AUTHORIZATION).is_some_and(|value| !value.is_empty());
         let again = if own || self.shared.credential.is_fixed() { None } else { Some(request.clone()) };
-        let empty = |request: Request<()>| request.map(|()| Either::Left(Body::empty()));
-        let (response, used) = self.attempt(empty(request)).await?;
+        let (response, used) = self.attempt(request.map(|()| None)).await?;
         let Some(again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
             return Ok(response);
         };
         // Who asked gets the server's own words where there is no other credential.
         if self.shared.credential.renew(&used).await.unwrap_or(false) {
-            Ok(self.attempt(empty(again)).await?.0)
+            Ok(self.attempt(again.map(|()| None)).await?.0)
         } else {
             Ok(response)
         }
     }
 
-    async fn attempt(&self, mut request: Request<Sent>) -> Result<(Response<Incoming>, Used), Failure> {
+    async fn attempt(
+        &self,
+        mut request: Request<Option<PassedBody>>,
+    ) -> Result<(Response<AnsweredBody>, Used), Failure> {
         let present = self.shared.credential.present().await?;
         let used = present.used();
         *request.uri_mut() = absolute(&self.server, request.uri().path_and_query())?;
         let upgrade = request.headers().contains_key(CONNECTION) && request.headers().contains_key(UPGRADE);
         complete(request.headers_mut(), present.header, &self.shared.headers);
-        let pool =
-            if upgrade { fresh(&self.shared.connector) } else { self.shared.pool(present.certificate) };
-        Ok((pool.request(request).await?, used))
+        if !upgrade && request.body().is_none() {
+            let direct = self.shared.ways(present.certificate).direct.clone();
+            let response = direct.request(request.map(|_| ())).await.map_err(Failure::Direct)?;
+            return Ok((response.map(answered), used));
+        }
+        let request = request.map(|body| body.map_or_else(|| Either::Left(Body::empty()), Either::Right));
+        let sending = if upgrade {
+            fresh(&self.shared.connector).request(request)
+        } else {
+            self.shared.ways(present.certificate).pool.request(request)
+        };
+        Ok((sending.await?.map(answered), used))
     }
+}
+
+fn answered(
+    body: impl hyper::body::Body<Data = Bytes, Error = hyper::Error> + Send + 'static,
+) -> AnsweredBody {
+    body.map_err(io::Error::other).boxed_unsync()
 }
 
 /// Puts our credential, agent and impersonation into somebody's request, each where it has none of its own.
@@ -213,7 +246,7 @@ fn complete(headers: &mut HeaderMap, credential: Option<HeaderValue>, ours: &Hea
 }
 
 impl Service<Request<PassedBody>> for Passing {
-    type Response = Response<Incoming>;
+    type Response = Response<AnsweredBody>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -254,6 +287,8 @@ enum Failure {
     Http(#[from] http::Error),
     #[error(transparent)]
     Pool(#[from] legacy::Error),
+    #[error("{0}")]
+    Direct(BoxError),
 }
 
 impl Failure {
@@ -262,6 +297,7 @@ impl Failure {
             Self::Api(error) => Box::new(error),
             Self::Http(error) => Box::new(error),
             Self::Pool(error) => Box::new(error),
+            Self::Direct(error) => error,
         }
     }
 }

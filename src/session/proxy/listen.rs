@@ -191,7 +191,7 @@ async fn many_headers(stream: &TcpStream) -> bool {
     let mut first = vec![0; FIRST];
     let count = stream.peek(&mut first).await.unwrap_or(0);
     let end = first[..count].windows(4).position(|part| part == b"\r\n\r\n");
-    end.is_none_or(|end| first[..end].iter().filter(|byte| **byte == b'\n').count() >= FEW_HEADERS)
+    end.is_none_or(|end| first[..end].split(|byte| *byte == b'\n').count() > FEW_HEADERS)
 }
 
 /// Serves one client. `many` makes room for more headers than a hundred.

@@ -1,6 +1,5 @@
 //! The way of one request through the proxy: is it one, where does it go, may it pass, what came back.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +7,6 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, LOCATION};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Either, Empty, Full};
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::watch;
@@ -16,7 +14,7 @@ use tower::BoxError;
 
 use super::count::{Counted, Counters, Open};
 use super::filter::{Filter, host_of};
-use super::{Passed, Path, Route, Routes, Upstream, files, headers, narrow, tunnel};
+use super::{Answered, Passed, Path, Route, Routes, Upstream, files, headers, narrow, tunnel};
 
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 
@@ -32,10 +30,10 @@ pub(super) struct Shared {
     pub(super) alive: watch::Receiver<()>,
 }
 
-/// An answer of ours. Its failure is not boxed: an answer of either kind could not be sent between threads then.
-pub(super) type Own = UnsyncBoxBody<Bytes, io::Error>;
+/// An answer of ours.
+pub(super) type Own = Answered;
 /// What a client reads: the server's answer, or one of ours.
-pub(super) type Reply = Response<Either<Counted<Incoming>, Own>>;
+pub(super) type Reply = Response<Either<Counted<Answered>, Own>>;
 
 pub(super) async fn answer(shared: &Shared, peer: Option<&HeaderValue>, request: Request<Incoming>) -> Reply {
     let open = shared.counters.begin();
