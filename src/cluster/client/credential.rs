@@ -169,7 +169,8 @@ impl Credential {
             }
         };
         if due {
-            self.fetch(&mut state, self.terminal, false).await?;
+            // In a box: each request would carry the room for it.
+            Box::pin(self.fetch(&mut state, self.terminal, false)).await?;
         }
         let certificate = Certificate { plugin: state.certificate, files };
         Ok(Present { header: state.header.clone(), number: state.number, certificate })

@@ -79,7 +79,8 @@ impl Direct {
         loop {
             let (mut link, fresh) = match self.take() {
                 Some(link) => (link, false),
-                None => (self.connect(&server).await?, true),
+                // In a box: what is seldom needed would make each request large.
+                None => (Box::pin(self.connect(&server)).await?, true),
             };
             let mut response = pin!(link.sender.try_send_request(request));
             let mut over = false;

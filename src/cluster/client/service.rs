@@ -176,7 +176,7 @@ impl Passing {
     async fn exchange(&self, request: Request<PassedBody>) -> Result<Response<AnsweredBody>, Failure> {
         // Without a body the request can be sent once more, with another credential.
         if !request.body().is_end_stream() {
-            return Ok(self.attempt(request.map(Some)).await?.0);
+            return Ok(Box::pin(self.attempt(request.map(Some))).await?.0);
         }
         let request = request.map(|_| ());
         let own = request.headers().get(AUTHORIZATION).is_some_and(|value| !value.is_empty());
@@ -186,8 +186,8 @@ impl Passing {
             return Ok(response);
         };
         // Who asked gets the server's own words where there is no other credential.
-        if self.shared.credential.renew(&used).await.unwrap_or(false) {
-            Ok(self.attempt(again.map(|()| None)).await?.0)
+        if Box::pin(self.shared.credential.renew(&used)).await.unwrap_or(false) {
+            Ok(Box::pin(self.attempt(again.map(|()| None))).await?.0)
         } else {
             Ok(response)
         }
@@ -421,5 +421,18 @@ mod tests {
     #[test]
     fn a_line_break_in_a_name_to_act_as_is_an_error() {
         assert!(headers(&Impersonate { user: Some("a\r\nb: c".into()), ..Impersonate::default() }).is_err());
+    }
+
+    fn size<F: Future>(_: impl FnOnce(Passing, Request<PassedBody>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It is put into a box for each request: what is seldom needed has a box of its own.
+    #[test]
+    fn a_request_on_its_way_is_small() {
+        let size = size(|passing, request| async move {
+            let _ = passing.exchange(request).await;
+        });
+        assert!(size < 4000, "{size} bytes");
     }
 }
