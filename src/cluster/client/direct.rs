@@ -72,7 +72,9 @@ impl Direct {
     ) -> Result<Response<AnswerBody>, BoxError> {
         let mut request = request.map(|()| Empty::new());
         let server = request.uri().clone();
+        // Without a name and password, should the address have them.
         let host = server.authority().map_or("", |authority| authority.as_str());
+        let host = host.rsplit('@').next().unwrap_or_default();
         request.headers_mut().insert(HOST, HeaderValue::from_str(host)?);
         let path = server.path_and_query().cloned();
         *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
@@ -243,15 +245,12 @@ mod tests {
         ended: Arc<AtomicUsize>,
     }
 
-    async fn read_head(stream: &mut TcpStream) -> bool {
+    async fn read_head(stream: &mut TcpStream) -> Option<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            match stream.read_u8().await {
-                Ok(byte) => head.push(byte),
-                Err(_) => return false,
-            }
+            head.push(stream.read_u8().await.ok()?);
         }
-        true
+        Some(String::from_utf8(head).unwrap())
     }
 
     async fn server(first: &'static [&'static str], closes: bool) -> Server {
@@ -266,7 +265,7 @@ mod tests {
                 let ended = counts.1.clone();
                 tokio::spawn(async move {
                     let mut answers = if is_first { first } else { &[] }.iter();
-                    while read_head(&mut stream).await {
+                    while read_head(&mut stream).await.is_some() {
                         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
                         let answer = answers.next().copied();
                         stream.write_all(answer.unwrap_or(ok).as_bytes()).await.unwrap();
@@ -331,6 +330,23 @@ mod tests {
             assert_eq!(direct.idle().links.len(), 1, "{expected}");
         }
         assert_eq!(server.made.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn the_host_is_the_servers_without_name_and_password() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let uri: Uri = format!("http://me:secret@{address}/version?a=b").parse().unwrap();
+        let request = Request::get(uri).header(HOST, "localhost:8001").body(()).unwrap();
+        let direct = direct(LONG);
+        let asked = direct.request(request);
+        let head = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await.unwrap()
+        };
+        let (answer, head) = tokio::join!(asked, head);
+        assert_eq!(head, format!("GET /version?a=b HTTP/1.1\r\nhost: {address}\r\n\r\n"));
+        assert!(answer.is_err(), "the server has gone");
     }
 
     #[tokio::test]

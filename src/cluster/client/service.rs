@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONNECTION, HOST, UPGRADE, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Either};
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -201,8 +201,9 @@ impl Passing {
         let used = present.used();
         *request.uri_mut() = absolute(&self.server, request.uri().path_and_query())?;
         let upgrade = request.headers().contains_key(CONNECTION) && request.headers().contains_key(UPGRADE);
+        let tunnel = request.method() == Method::CONNECT;
         complete(request.headers_mut(), present.header, &self.shared.headers);
-        if !upgrade && request.body().is_none() {
+        if !upgrade && !tunnel && request.body().is_none() {
             let direct = self.shared.ways(present.certificate).direct.clone();
             let response = direct.request(request.map(|_| ())).await.map_err(Failure::Direct)?;
             return Ok((response.map(answered), used));
