@@ -165,7 +165,7 @@ pub(super) struct AnswerBody {
 }
 
 impl AnswerBody {
-    /// The answer is complete: others may use the connection.
+    /// Others may use the connection, if the answer is complete.
     fn give_back(&mut self) {
         if let Some((link, direct)) = self.home.take()
             && let Some(direct) = direct.upgrade()
@@ -184,9 +184,7 @@ impl std::fmt::Debug for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         // Of a body with a length nobody asks for the end. One that is not complete takes its connection with it.
-        if self.body.is_end_stream() {
-            self.give_back();
-        }
+        self.give_back();
     }
 }
 
@@ -362,6 +360,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_with_a_length_is_complete_without_asking_for_its_end() {
+        let (server, direct) = (server(&[], false).await, direct(LONG));
+        for _ in 0..2 {
+            let mut answer = ask(&direct, &server, Method::GET).await;
+            let frame = answer.body_mut().frame().await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap(), "ok");
+            assert!(answer.body().is_end_stream() && direct.idle().links.is_empty());
+            drop(answer);
+            assert_eq!(direct.idle().links.len(), 1);
+        }
+        assert_eq!(server.made.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
     async fn an_answer_that_nobody_reads_to_its_end_takes_its_connection_with_it() {
         let answers = &["HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"];
         let (server, direct) = (server(answers, false).await, direct(LONG));
@@ -397,6 +409,7 @@ mod tests {
             assert_eq!(server.made.load(Ordering::SeqCst), made);
             if made == 1 {
                 until(|| !direct.idle().links.iter_mut().any(Link::is_free)).await;
+                assert!(direct.take().is_none());
             }
         }
     }
