@@ -402,16 +402,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_the_server_has_closed_meanwhile_is_not_used() {
-        let answers = &["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"];
-        let (server, direct) = (server(answers, true).await, direct(LONG));
-        for made in 1..3 {
-            assert_eq!(whole(ask(&direct, &server, Method::GET).await).await.unwrap(), "ok");
-            assert_eq!(server.made.load(Ordering::SeqCst), made);
-            if made == 1 {
-                until(|| !direct.idle().links.iter_mut().any(Link::is_free)).await;
-                assert!(direct.take().is_none());
-            }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let direct = direct(LONG);
+        for _ in 0..2 {
+            let served = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                read_head(&mut stream).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+                stream
+            };
+            let asked = async {
+                let request = Request::get(uri.clone()).body(()).unwrap();
+                whole(direct.request(request).await.unwrap()).await.unwrap()
+            };
+            let (stream, answer) = tokio::join!(served, asked);
+            assert_eq!((&*answer, direct.idle().links.len()), ("ok", 1));
+            drop(stream);
+            until(|| !direct.idle().links[0].is_free()).await;
         }
+        assert!(direct.take().is_none());
     }
 
     #[tokio::test]
