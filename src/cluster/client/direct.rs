@@ -79,21 +79,23 @@ impl Direct {
         let path = server.path_and_query().cloned();
         *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         loop {
-            let (mut link, fresh) = match self.take() {
+            let (link, fresh) = match self.take() {
                 Some(link) => (link, false),
                 // In a box: what is seldom needed would make each request large.
                 None => (Box::pin(self.connect(&server)).await?, true),
             };
-            let mut response = pin!(link.sender.try_send_request(request));
-            let mut over = false;
+            let (mut sender, mut driver) = (link.sender, Some(link.driver));
+            let mut response = pin!(sender.try_send_request(request));
             let result = poll_fn(|context| {
-                over = over || link.driver.as_mut().poll(context).is_ready();
+                // With a connection that is over goes what it has not sent: the answer is an error then.
+                driver.take_if(|driver| driver.as_mut().poll(context).is_ready());
                 response.as_mut().poll(context)
             })
             .await;
             match result {
                 Ok(response) => {
-                    let home = (!over).then(|| (link, Arc::downgrade(self)));
+                    let link = driver.map(|driver| Link { sender, driver, since: link.since });
+                    let home = link.map(|link| (link, Arc::downgrade(self)));
                     return Ok(response.map(|body| AnswerBody { body, home }));
                 }
                 Err(mut error) => match error.take_message() {
