@@ -19,6 +19,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Empty;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tower::{BoxError, Service as _};
 
@@ -48,11 +49,16 @@ struct Link {
     since: Instant,
 }
 
+/// For what comes out of the connection while it is polled: who polls looks at it right afterwards, and waking them once
+/// more would be a round for nothing.
+fn nobody() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
 impl Link {
     /// Whether another request can be sent. Looks at what has come meanwhile, such as the server's end.
     fn is_free(&mut self) -> bool {
-        let mut nobody = Context::from_waker(Waker::noop());
-        self.driver.as_mut().poll(&mut nobody).is_pending() && self.sender.is_ready()
+        self.driver.as_mut().poll(&mut nobody()).is_pending() && self.sender.is_ready()
     }
 }
 
@@ -85,11 +91,12 @@ impl Direct {
                 None => (Box::pin(self.connect(&server)).await?, true),
             };
             let (mut sender, mut driver) = (link.sender, Some(link.driver));
-            let mut response = pin!(sender.try_send_request(request));
+            // Unconstrained, as nobody is woken for it: see `nobody`.
+            let mut response = pin!(unconstrained(sender.try_send_request(request)));
             let result = poll_fn(|context| {
                 // With a connection that is over goes what it has not sent: the answer is an error then.
                 driver.take_if(|driver| driver.as_mut().poll(context).is_ready());
-                response.as_mut().poll(context)
+                response.as_mut().poll(&mut nobody())
             })
             .await;
             match result {
@@ -199,14 +206,14 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let mut frame = Pin::new(&mut this.body).poll_frame(context);
-        if frame.is_pending()
-            && let Some((link, _)) = &mut this.home
-        {
+        let Some((link, _)) = &mut this.home else { return Pin::new(&mut this.body).poll_frame(context) };
+        let mut frame = Pin::new(&mut this.body).poll_frame(&mut nobody());
+        if frame.is_pending() {
             if link.driver.as_mut().poll(context).is_ready() {
                 this.home = None;
+                return Pin::new(&mut this.body).poll_frame(context);
             }
-            frame = Pin::new(&mut this.body).poll_frame(context);
+            frame = Pin::new(&mut this.body).poll_frame(&mut nobody());
         }
         let frame = ready!(frame);
         if frame.is_none() {
