@@ -19,7 +19,6 @@ use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Empty;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
-use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tower::{BoxError, Service as _};
 
@@ -49,16 +48,11 @@ struct Link {
     since: Instant,
 }
 
-/// For what comes out of the connection while it is polled: who polls looks at it right afterwards, and waking them once
-/// more would be a round for nothing.
-fn nobody() -> Context<'static> {
-    Context::from_waker(Waker::noop())
-}
-
 impl Link {
     /// Whether another request can be sent. Looks at what has come meanwhile, such as the server's end.
     fn is_free(&mut self) -> bool {
-        self.driver.as_mut().poll(&mut nobody()).is_pending() && self.sender.is_ready()
+        let mut nobody = Context::from_waker(Waker::noop());
+        self.driver.as_mut().poll(&mut nobody).is_pending() && self.sender.is_ready()
     }
 }
 
@@ -91,12 +85,11 @@ impl Direct {
                 None => (Box::pin(self.connect(&server)).await?, true),
             };
             let (mut sender, mut driver) = (link.sender, Some(link.driver));
-            // Unconstrained, as nobody is woken for it: see `nobody`.
-            let mut response = pin!(unconstrained(sender.try_send_request(request)));
+            let mut response = pin!(sender.try_send_request(request));
             let result = poll_fn(|context| {
                 // With a connection that is over goes what it has not sent: the answer is an error then.
                 driver.take_if(|driver| driver.as_mut().poll(context).is_ready());
-                response.as_mut().poll(&mut nobody())
+                response.as_mut().poll(context)
             })
             .await;
             match result {
@@ -206,14 +199,14 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let Some((link, _)) = &mut this.home else { return Pin::new(&mut this.body).poll_frame(context) };
-        let mut frame = Pin::new(&mut this.body).poll_frame(&mut nobody());
-        if frame.is_pending() {
+        let mut frame = Pin::new(&mut this.body).poll_frame(context);
+        if frame.is_pending()
+            && let Some((link, _)) = &mut this.home
+        {
             if link.driver.as_mut().poll(context).is_ready() {
                 this.home = None;
-                return Pin::new(&mut this.body).poll_frame(context);
             }
-            frame = Pin::new(&mut this.body).poll_frame(&mut nobody());
+            frame = Pin::new(&mut this.body).poll_frame(context);
         }
         let frame = ready!(frame);
         if frame.is_none() {
