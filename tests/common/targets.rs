@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
-use hyper::body::Incoming;
+use http::{Request, header};
 use kdisco::app::filter::{Filter, Matcher};
 use kdisco::cli::args::{Explore, Form, Output};
 use kdisco::cli::facts::Facts;
@@ -154,7 +153,7 @@ impl Upstream for Nobody {
             assert!(matches!(method.as_str(), "GET" | "HEAD"), "{method}");
             assert!(!headers.contains_key(header::UPGRADE), "{headers:?}");
         }
-        Box::pin(async { Err::<Response<Incoming>, _>("nobody is there".into()) })
+        Box::pin(async { Err("nobody is there".into()) })
     }
 }
 
