@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::answer::{Answer, Open};
 use super::{Cluster, LiveReply, LiveStep, Name, Rcode, Record, RecordType, ReplyCode};
-use crate::model::{Kind, Pod, ServiceFacts};
+use crate::model::{Kind, Pod, ServiceFacts, ServiceType};
 
 /// What a comparison came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -297,31 +297,35 @@ impl Cluster {
     }
 
     /// The questions that check Services and pods: all their records, and for each Service's name both families, so
-    /// that an address that should not be there is seen as well. Each question once, in order.
+    /// that an address that should not be there is seen as well. Each question once, in order, but for ExternalNames:
+    /// they come last. CoreDNS answers what comes over a connection one after the other (miekg/dns: `serveTCPConn`), so
+    /// where the servers are silent to which their targets are passed on, all questions behind them would go unanswered.
     pub fn check_questions<'a>(
         &'a self,
         services: impl IntoIterator<Item = &'a ServiceFacts>,
         pods: impl IntoIterator<Item = &'a Pod>,
     ) -> Vec<(String, RecordType)> {
         let zone = self.zone();
-        let (mut seen, mut out) = (BTreeSet::new(), Vec::new());
-        let mut add = |name: String, kind: RecordType| {
+        let (mut seen, mut own, mut passed_on) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut add = |external: bool, name: String, kind: RecordType| {
             if seen.insert((name.to_ascii_lowercase(), kind)) {
-                out.push((name, kind));
+                if external { &mut passed_on } else { &mut own }.push((name, kind));
             }
         };
         for facts in services {
-            let own = zone.service_name(facts.key());
-            add(own.clone(), RecordType::A);
-            add(own, RecordType::AAAA);
+            let external = facts.service.kind == ServiceType::ExternalName;
+            let name = zone.service_name(facts.key());
+            add(external, name.clone(), RecordType::A);
+            add(external, name, RecordType::AAAA);
             for record in super::service_records(facts, &zone) {
-                add(record.name, record.kind);
+                add(external, record.name, record.kind);
             }
         }
         for record in pods.into_iter().filter_map(|pod| super::pod_record(pod, &zone)) {
-            add(record.name, record.kind);
+            add(false, record.name, record.kind);
         }
-        out
+        own.append(&mut passed_on);
+        own
     }
 }
 

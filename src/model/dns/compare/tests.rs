@@ -3,7 +3,7 @@ use crate::model::ClusterSnapshot;
 use crate::model::dns::LiveFailure;
 use crate::model::samples::{endpoint, facts, service, slice, snapshot};
 use crate::model::snapshot::LoadEntry;
-use crate::model::{Load, Text};
+use crate::model::{Load, Service, Text};
 
 fn reply(rcode: Rcode, answers: Vec<Record>, authority: Option<Record>) -> LiveReply {
     LiveReply { rcode: rcode.into(), answers, authority, additional: vec![], authoritative: true }
@@ -81,6 +81,24 @@ fn a_check_asks_for_every_record_once_and_for_both_families() {
     assert!(questions.contains(&(NAME.to_owned(), RecordType::AAAA)));
     let unique: BTreeSet<_> = questions.iter().collect();
     assert_eq!(unique.len(), questions.len());
+}
+
+#[test]
+fn what_is_passed_on_is_asked_last() {
+    let external = Service {
+        kind: ServiceType::ExternalName,
+        external_name: "docs.example.com".into(),
+        ..service("shop", "docs").with_ips(&[])
+    };
+    let web = service("shop", "web").with_ips(&["10.96.0.7"]);
+    let snapshot = snapshot(vec![facts(external, vec![]), facts(web, vec![])], vec![]);
+    let cluster = Cluster::new(&snapshot);
+    let services = snapshot.services.iter().map(|f| &**f);
+    let questions = cluster.check_questions(services, std::iter::empty());
+    let docs = |(name, _): &(String, RecordType)| name.starts_with("docs.");
+    let own = questions.iter().take_while(|one| !docs(one)).count();
+    assert!(own >= 2 && questions.len() >= own + 2, "{questions:?}");
+    assert!(questions[own..].iter().all(docs), "{questions:?}");
 }
 
 /// `default/db`, headless, with an endpoint 10.244.0.7; the objects of `default` alone are known.
